@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+// biome-ignore lint: placeholder
+const createAdmin = (options: any) => (exchange: any) => { if (exchange.target.startsWith('/api/status')) { options.status().then((s: unknown) => exchange.respond(200, ['content-type', 'application/json'], JSON.stringify(s))) } else exchange.respond(503, [], 'not yet') }
+import { UserError } from '#base/errors'
+import type { Log } from '#base/log'
+import { type ConfigError, formatConfigError } from '#config/errors'
+import { explain } from '#gateway/explain'
+import { renderProblem } from '#gateway/respond-error'
+import { createHttpServer } from '#http/server'
+import { TimerWheel } from '#http/timer-wheel'
+import { startCallStorage } from '#storage/call-storage'
+import { createCountersMemory } from '#storage/shared-counters'
+import { readConfiguration } from './configuration.ts'
+import { adminToken, openDataFolder } from './data-folder.ts'
+import { checkFree, type ListenAddress, listenProblem } from './listen-address.ts'
+import { renderMetrics } from './metrics.ts'
+import { startWorkers } from './workers.ts'
+
+export type StartOptions = {
+  configFile: string
+  env: NodeJS.ProcessEnv
+  gateway: ListenAddress
+  /** Null serves no console and no admin API. */
+  console: ListenAddress | null
+  dataFolder: string
+  workers: number
+  adminToken: string | undefined
+  log: Log
+}
+
+export type Portico = {
+  readonly gateway: ListenAddress
+  readonly console: ListenAddress | null
+  readonly adminToken: string
+  /** Reads the config file again and swaps it in; false when it is wrong and the old one goes on. */
+  reload(): Promise<boolean>
+  reopenLogs(): void
+  /** Finishes running calls, then ends everything. */
+  stop(): Promise<void>
+}
+
+const consoleTimeouts = { requestHead: 10_000, idle: 60_000 }
+const consoleLimits = { head: 65_536, headers: 128, target: 16_384, connections: 1_000 }
+
+const wrongConfig = (errors: readonly ConfigError[]): UserError => new UserError(errors.map(formatConfigError).join('\n'), 2)
+
+/** Starts the whole program in this process: configuration, call log, gateway workers, console port. */
+export const startPortico = async (options: StartOptions): Promise<Portico> => {
+  const { configFile, env, log } = options
+  const first = await readConfiguration(configFile, env, 1)
+  if (!first.ok) throw wrongConfig(first.errors)
+  let { document, snapshot } = first
+  let lastReloadError: { at: string; errors: string[] } | null = null
+
+  await checkFree(options.gateway, 'gateway')
+  if (options.console !== null) await checkFree(options.console, 'console')
+  openDataFolder(options.dataFolder)
+  const token = adminToken(options.dataFolder, options.adminToken)
+  const startedAt = new Date().toISOString()
+  const calls = startCallStorage({
+    folder: join(options.dataFolder, 'calls'),
+    keep: document.settings.calls.keep,
+    log: message => log('warn', message),
+  })
+  const workers = await startWorkers({
+    count: options.workers,
+    ...options.gateway,
+    document,
+    revision: snapshot.revision,
+    countersMemory: createCountersMemory(),
+    connectCalls: () => calls.connect(),
+    log,
+  }).catch(async error => {
+    await calls.close()
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : listenProblem('gateway', options.gateway, error)
+  })
+  const gateway = { host: options.gateway.host, port: workers.port }
+
+  const status = async () => ({
+    snapshot: { revision: snapshot.revision, routes: snapshot.routes.length, services: document.services.length },
+    startedAt,
+    version: process.env['npm_package_version'] ?? '0.1.0',
+    node: process.version,
+    configFile,
+    lastReloadError,
+    engines: { calls: { engine: 'sqlite', ...calls.stats() } },
+    workerRestarts: workers.restarts,
+    workers: (await workers.report()).map(({ metrics: _, ...report }) => ({ ...report, rss: process.memoryUsage.rss() })),
+  })
+
+  const serveConsole = async (address: ListenAddress) => {
+    const handle = createAdmin({
+      token,
+      calls: calls.store,
+      status,
+      metrics: async () => renderMetrics(await workers.report(), snapshot.revision, workers.restarts),
+      explain: async (input: any) => explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
+      ready: () => true,
+    })
+    const server = createHttpServer({
+      wheel: new TimerWheel(),
+      limits: consoleLimits,
+      timeouts: consoleTimeouts,
+      onExchange: handle,
+      onInvalid: error => renderProblem(error, '', ''),
+    })
+    const port = await server.listen(address).catch(error => {
+      throw listenProblem('console', address, error)
+    })
+    return { server, address: { host: address.host, port } }
+  }
+  const console = options.console === null ? null : await serveConsole(options.console)
+
+  let reloading: Promise<boolean> = Promise.resolve(true)
+  const reloadNow = async (): Promise<boolean> => {
+    const next = await readConfiguration(configFile, env, snapshot.revision + 1).catch((error: Error) => ({
+      ok: false as const,
+      errors: [error.message],
+    }))
+    if (!next.ok) {
+      const errors = next.errors.map(error => (typeof error === 'string' ? error : formatConfigError(error)))
+      lastReloadError = { at: new Date().toISOString(), errors }
+      log('error', `The configuration was not reloaded; the last good one goes on:\n${errors.join('\n')}`)
+      return false
+    }
+    await workers.apply(next.document, next.snapshot.revision)
+    document = next.document
+    snapshot = next.snapshot
+    lastReloadError = null
+    log('info', 'The configuration was reloaded', { revision: snapshot.revision, routes: snapshot.routes.length })
+    return true
+  }
+
+  return {
+    gateway,
+    console: console?.address ?? null,
+    adminToken: token,
+    reload: () => {
+      reloading = reloading.then(reloadNow, reloadNow)
+      return reloading
+    },
+    reopenLogs: () => workers.reopenLogs(),
+    stop: async () => {
+      await workers.drain(document.settings.timeouts.drain)
+      await console?.server.drain(1_000)
+      await calls.close()
+    },
+  }
+}

@@ -1,0 +1,39 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Document } from '#config/document'
+import type { GatewayLoad } from '#gateway/gateway'
+
+/** What a gateway worker is started with. */
+export type WorkerStart = {
+  document: Document
+  revision: number
+  countersMemory: SharedArrayBuffer
+  callsPort: MessagePort
+  host: string
+  port: number
+  reusePort: boolean
+}
+
+export type WorkerReport = {
+  revision: number
+  load: GatewayLoad
+  heapUsed: number
+  eventLoopDelayMs: number
+  callsWritten: number
+  callsDropped: number
+  metrics: unknown
+}
+
+export type ToWorker =
+  | { kind: 'apply'; document: Document; revision: number }
+  | { kind: 'report'; id: number }
+  | { kind: 'drain'; deadlineMs: number }
+  | { kind: 'reopen-logs' }
+
+export type FromWorker =
+  | { kind: 'listening'; port: number }
+  | { kind: 'listen-failed'; code: string; message: string }
+  | { kind: 'applied'; revision: number }
+  | { kind: 'apply-failed'; revision: number; message: string }
+  | { kind: 'report'; id: number; report: WorkerReport }
+  | { kind: 'drained' }
+  | { kind: 'log'; level: 'warn' | 'error'; message: string }

@@ -1,0 +1,180 @@
+import type { MessagePort } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
+import type { Log } from '#base/log'
+import type { Document } from '#config/document'
+import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
+
+export type WorkersOptions = {
+  count: number
+  host: string
+  port: number
+  document: Document
+  revision: number
+  countersMemory: SharedArrayBuffer
+  connectCalls: () => MessagePort
+  log: Log
+}
+
+export type Workers = {
+  /** The port that was taken. */
+  readonly port: number
+  readonly count: number
+  readonly restarts: number
+  /** Swaps the configuration everywhere; resolves when every worker serves it, rejects when one cannot. */
+  apply(document: Document, revision: number): Promise<void>
+  report(): Promise<WorkerReport[]>
+  reopenLogs(): void
+  drain(deadlineMs: number): Promise<void>
+}
+
+type Running = { thread: Worker; listening: boolean }
+
+const respawnMs = 200
+const reportTimeoutMs = 2_000
+
+/**
+ * The gateway threads. All listen on the same port by SO_REUSEPORT, so one that dies is replaced while the others keep
+ * the port and go on serving.
+ */
+export const startWorkers = async (options: WorkersOptions): Promise<Workers> => {
+  const { log } = options
+  let { document, revision } = options
+  let port = options.port
+  let closing = false
+  let restarts = 0
+  let question = 0
+  let count = options.count
+  const running = new Set<Running>()
+  const listeners = new Set<(worker: Running, message: FromWorker) => void>()
+
+  const spawn = (reusePort: boolean): Promise<Running> =>
+    new Promise((resolve, reject) => {
+      const callsPort = options.connectCalls()
+      const workerData: WorkerStart = {
+        document,
+        revision,
+        countersMemory: options.countersMemory,
+        callsPort,
+        host: options.host,
+        port,
+        reusePort,
+      }
+      const thread = new Worker(new URL('./worker.ts', import.meta.url), { workerData, transferList: [callsPort] })
+      const worker: Running = { thread, listening: false }
+      running.add(worker)
+      const startedWith = revision
+      thread.on('message', (message: FromWorker) => {
+        if (message.kind === 'log') log(message.level, message.message)
+        else if (message.kind === 'listening') {
+          worker.listening = true
+          port = message.port
+          // A configuration that was swapped while this thread started must reach it too.
+          if (startedWith !== revision) thread.postMessage({ kind: 'apply', document, revision } satisfies ToWorker)
+          resolve(worker)
+        } else if (message.kind === 'listen-failed') {
+          reject(Object.assign(new Error(message.message), { code: message.code }))
+        } else for (const listener of listeners) listener(worker, message)
+      })
+      thread.on('error', error => {
+        log('error', 'A gateway worker stopped', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+        reject(error)
+      })
+      thread.on('exit', () => {
+        running.delete(worker)
+        reject(new Error('The worker ended before it listened'))
+        if (closing || !worker.listening) return
+        restarts++
+        setTimeout(() => {
+          if (!closing) spawn(true).catch(error => log('error', 'A gateway worker could not be replaced', { reason: String(error) }))
+        }, respawnMs)
+      })
+    })
+
+  const broadcast = (message: ToWorker): void => {
+    for (const worker of running) worker.thread.postMessage(message)
+  }
+
+  /** Waits until `judge` said true once for every worker that runs now and goes on running. */
+  const collect = (judge: (worker: Running, message: FromWorker) => boolean, timeoutMs: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const waiting = new Set(running)
+      const check = (): void => {
+        for (const worker of waiting) if (!running.has(worker)) waiting.delete(worker)
+        if (waiting.size > 0) return
+        finish()
+        resolve()
+      }
+      const listener = (worker: Running, message: FromWorker): void => {
+        try {
+          if (judge(worker, message)) waiting.delete(worker)
+        } catch (error) {
+          finish()
+          reject(error as Error)
+          return
+        }
+        check()
+      }
+      const timer = setInterval(check, 50)
+      const limit = setTimeout(() => {
+        finish()
+        resolve()
+      }, timeoutMs)
+      const finish = (): void => {
+        clearInterval(timer)
+        clearTimeout(limit)
+        listeners.delete(listener)
+      }
+      listeners.add(listener)
+      check()
+    })
+
+  try {
+    await spawn(true)
+  } catch (error) {
+    if (!/ENOTSUP|ENOSYS|EINVAL|ENOPROTOOPT/.test((error as NodeJS.ErrnoException).code ?? '')) throw error
+    log('warn', 'This system cannot share a port between threads: one worker serves alone')
+    count = 1
+    await spawn(false)
+  }
+  await Promise.all(Array.from({ length: count - 1 }, () => spawn(true)))
+
+  return {
+    get port() {
+      return port
+    },
+    get restarts() {
+      return restarts
+    },
+    count,
+    apply: (nextDocument, nextRevision) => {
+      document = nextDocument
+      revision = nextRevision
+      const done = collect((_, message) => {
+        if (message.kind === 'apply-failed' && message.revision === nextRevision) throw new Error(message.message)
+        return message.kind === 'applied' && message.revision === nextRevision
+      }, 60_000)
+      broadcast({ kind: 'apply', document, revision })
+      return done
+    },
+    report: async () => {
+      const id = ++question
+      const reports: WorkerReport[] = []
+      const done = collect((_, message) => {
+        if (message.kind !== 'report' || message.id !== id) return false
+        reports.push(message.report)
+        return true
+      }, reportTimeoutMs)
+      broadcast({ kind: 'report', id })
+      await done
+      return reports
+    },
+    reopenLogs: () => broadcast({ kind: 'reopen-logs' }),
+    drain: async deadlineMs => {
+      closing = true
+      const done = collect((_, message) => message.kind === 'drained', deadlineMs + 5_000)
+      broadcast({ kind: 'drain', deadlineMs })
+      await done
+      await Promise.all([...running].map(worker => worker.thread.terminate()))
+    },
+  }
+}

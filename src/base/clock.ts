@@ -1,0 +1,11 @@
+/**
+ * Milliseconds of a clock that never jumps and that all threads of this process share (CLOCK_MONOTONIC).
+ * `performance.now()` alone starts at zero in each worker.
+ */
+const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+/** Monotonic time in milliseconds with a fraction; comparable between threads, not with wall-clock time. */
+export const monotonicMs = (): number => performance.now() + offset
+
+/** Wall-clock time in integer milliseconds since the epoch. */
+export const wallMs = (): number => Date.now()

@@ -1,0 +1,105 @@
+import type { z } from 'zod'
+
+/** One policy in force on a route: its own schema's output, and the id of the place that declared it last. */
+export type PolicyUse = {
+  readonly name: string
+  /** `settings`, the key of a section, the name of a service, or the id of a route; counters are shared per scope. */
+  readonly scope: string
+  readonly config: unknown
+}
+
+export type RouteDocument = {
+  /** Stable and unique: `service/name`, or `service/path` when the route has no name. */
+  readonly id: string
+  readonly path: string
+  /** Upper case; empty means every method. */
+  readonly methods: readonly string[]
+  /** Lower case, may begin with `*.`; empty means every host. */
+  readonly hosts: readonly string[]
+  /** Lower-case name to exact value; `*` means present. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Parameter name to exact value; `*` means present. */
+  readonly query: Readonly<Record<string, string>>
+  readonly stripPrefix: string | null
+  readonly policies: readonly PolicyUse[]
+}
+
+export type UpstreamDocument = {
+  /** URLs are in normal form and end without a slash. */
+  readonly targets: readonly { readonly url: string; readonly weight: number }[]
+  readonly balance: 'round-robin' | 'least-requests' | 'random-two'
+  /** Milliseconds. */
+  readonly timeouts: { readonly connect: number; readonly response: number; readonly total: number }
+  /** Additional tries after the first. */
+  readonly retry: { readonly attempts: number }
+  readonly preserveHost: boolean
+  /** Flat list of lower-case names and values. */
+  readonly headers: readonly string[]
+}
+
+export type HandlerUse = { readonly type: string; readonly config: unknown }
+
+export type ServiceDocument = {
+  readonly name: string
+  readonly upstream: UpstreamDocument | null
+  readonly handler: HandlerUse | null
+  /** Path of the OpenAPI document as written in the config file. */
+  readonly contract: string | null
+  readonly routes: readonly RouteDocument[]
+}
+
+export type ConsumerDocument = {
+  readonly name: string
+  readonly groups: readonly string[]
+  /** SHA-256 of each key, lower-case hex; a key written in plain text is hashed while decoding. */
+  readonly keyHashes: readonly string[]
+}
+
+export type SettingsDocument = {
+  readonly trustedProxies: readonly string[]
+  /** Milliseconds. */
+  readonly timeouts: { readonly requestHead: number; readonly idle: number; readonly drain: number }
+  /** Bytes, but `headers` and `connections` are counts. */
+  readonly limits: {
+    readonly head: number
+    readonly headers: number
+    readonly target: number
+    readonly connections: number
+  }
+  /** `off`, `stdout`, or the path of a file. */
+  readonly accessLog: string
+  /** Rows of the call log that are kept. */
+  readonly calls: { readonly keep: number }
+}
+
+/** A whole configuration: checked, defaults filled in, frozen. The gateway compiles its tables from this alone. */
+export type Document = {
+  readonly version: 1
+  readonly settings: SettingsDocument
+  readonly services: readonly ServiceDocument[]
+  readonly consumers: readonly ConsumerDocument[]
+}
+
+/** A service that a section brings along. Its routes get the policies of the section. */
+export type SectionService = {
+  readonly name: string
+  readonly handler: HandlerUse
+  readonly routes: readonly { readonly path: string; readonly methods: readonly string[] }[]
+}
+
+/**
+ * A top-level key of the file beside `services`, such as `ai`, known to the configuration only by its schema.
+ * Its `policies` key is handled here as everywhere else: the schema neither knows it nor sees it.
+ */
+export interface ConfigSection {
+  readonly key: string
+  readonly schema: z.ZodType
+  /** Gets the schema's output. */
+  services(section: unknown): readonly SectionService[]
+}
+
+/** What a file may name: the units that exist in this program, with their schemas. */
+export type ConfigCatalogue = {
+  readonly policies: readonly { readonly name: string; readonly schema: z.ZodType }[]
+  readonly sections: readonly ConfigSection[]
+}

@@ -1,0 +1,146 @@
+import { toGatewayError } from '#base/errors'
+import type { HeaderList } from '#http/headers'
+import { hostName } from './entry.ts'
+import type { MatchInput } from './match.ts'
+import { normalisePath } from './normalise-path.ts'
+import type { Route, Snapshot } from './snapshot.ts'
+
+export type Explanation = {
+  request: { method: string; host: string; path: string; query: string }
+  /** Null when no route takes the request; `problem` says why then. */
+  route: {
+    id: string
+    service: string
+    path: string
+    hosts: readonly string[]
+    methods: readonly string[]
+    params: Record<string, string>
+  } | null
+  /** Policies in the order in which they run. */
+  policies: { name: string; phase: string; scope: string }[]
+  handler: string | null
+  /** What the upstream would be asked; target chosen by a fresh turn of the balance. */
+  target: { url: string; path: string; balance: string; targets: string[] } | null
+  rejected: { id: string; path: string; reason: string }[]
+  problem: { code: string; status: number; detail: string } | null
+}
+
+const maxRejected = 50
+
+const hostMatches = (route: Route, host: string): boolean =>
+  route.hosts.length === 0 ||
+  route.hosts.some(candidate => (candidate.startsWith('*.') ? host.endsWith(candidate.slice(1)) : candidate === host))
+
+const pathMatches = (route: Route, path: string): boolean => {
+  const parts = path.split('/').slice(1)
+  return route.segments.every((segment, index) => {
+    const part = parts[index]
+    return part !== undefined && (segment.startsWith('{') ? part !== '' : segment === part)
+  })
+}
+
+/** Why a route that looks near did not get the request; null for routes of other paths, which nobody asks about. */
+const reasonAgainst = (route: Route, input: MatchInput, chosen: Route | null): string | null => {
+  if (!pathMatches(route, input.path)) return null
+  if (!hostMatches(route, input.host)) return `host: takes ${route.hosts.join(', ')}, not ${input.host || '(none)'}`
+  const takesMethod =
+    route.methods.length === 0 || route.methods.includes(input.method) || (input.method === 'HEAD' && route.methods.includes('GET'))
+  if (!takesMethod) return `method: takes ${route.methods.join(', ')}, not ${input.method}`
+  for (const predicate of route.predicates) {
+    const wanted = `${predicate.kind} ${predicate.name}${predicate.value === null ? '' : ` = ${predicate.value}`}`
+    if (!predicateHolds(predicate, input)) return `${predicate.kind}: needs ${wanted}`
+  }
+  return chosen === null ? 'unknown' : `less specific than ${chosen.id}`
+}
+
+const predicateHolds = (predicate: Route['predicates'][number], input: MatchInput): boolean => {
+  const values: string[] = []
+  if (predicate.kind === 'query') values.push(...new URLSearchParams(input.query).getAll(predicate.name))
+  else for (let i = 0; i < input.headers.length; i += 2) if (input.headers[i] === predicate.name) values.push(input.headers[i + 1] as string)
+  return predicate.value === null ? values.length > 0 : values.includes(predicate.value)
+}
+
+/** Tells what would happen to a request: the matched route, the rejected ones with the reason, the chain, the target. */
+export const explain = (snapshot: Snapshot, request: { method: string; url: string; headers: HeaderList }): Explanation => {
+  const url = /^https?:\/\/([^/?#]*)([^#]*)$/i.exec(request.url)
+  const target = (url === null ? request.url : (url[2] as string)) || '/'
+  let hostHeader = url === null ? '' : (url[1] as string)
+  const headers: HeaderList = []
+  for (let i = 0; i < request.headers.length; i += 2) {
+    const name = (request.headers[i] as string).toLowerCase()
+    if (name === 'host') hostHeader = request.headers[i + 1] as string
+    else headers.push(name, request.headers[i + 1] as string)
+  }
+  const question = target.indexOf('?')
+  const input: MatchInput = {
+    host: hostName(hostHeader),
+    path: target,
+    method: request.method.toUpperCase(),
+    headers,
+    query: question < 0 ? '' : target.slice(question + 1),
+  }
+  const result: Explanation = {
+    request: { method: input.method, host: input.host, path: input.path, query: input.query },
+    route: null,
+    policies: [],
+    handler: null,
+    target: null,
+    rejected: [],
+    problem: null,
+  }
+  try {
+    const normal = normalisePath(target, question < 0 ? target.length : question)
+    input.path = normal.path
+    result.request.path = normal.path
+    const match = snapshot.matcher.match(input)
+    describe(result, snapshot, input, match?.route ?? null, match?.params ?? {})
+    if (match !== null && normal.encodedSeparator && !match.route.encodedSeparators)
+      result.problem = { code: 'bad-request', status: 400, detail: 'The path holds an encoded slash or backslash' }
+  } catch (thrown) {
+    const { code, status, detail } = toGatewayError(thrown)
+    result.problem = { code, status, detail }
+  }
+  return result
+}
+
+const describe = (
+  result: Explanation,
+  snapshot: Snapshot,
+  input: MatchInput,
+  route: Route | null,
+  params: Record<string, string>,
+): void => {
+  for (const candidate of snapshot.routes) {
+    if (candidate === route || result.rejected.length >= maxRejected) continue
+    const reason = reasonAgainst(candidate, input, route)
+    if (reason !== null) result.rejected.push({ id: candidate.id, path: candidate.template, reason })
+  }
+  if (route === null) {
+    const allowed = snapshot.matcher.allowedMethods(input)
+    result.problem =
+      allowed.length === 0
+        ? { code: 'no-route', status: 404, detail: 'No route matches the request' }
+        : { code: 'method-not-allowed', status: 405, detail: `Allowed: ${allowed.join(', ')}` }
+    return
+  }
+  const { upstream } = route.service
+  result.route = {
+    id: route.id,
+    service: route.service.name,
+    path: route.template,
+    hosts: route.hosts,
+    methods: route.methods,
+    params: { ...params },
+  }
+  result.policies = route.policies.map(policy => ({ ...policy }))
+  result.handler = route.service.handler
+  if (upstream === null) return
+  const target = upstream.choose(null)
+  const rest = input.path.slice(route.stripPrefix.length)
+  result.target = {
+    url: target?.url ?? '',
+    path: (target?.basePath ?? '') + (rest.startsWith('/') ? rest : `/${rest}`),
+    balance: upstream.config.balance,
+    targets: upstream.targets.map(({ url }) => url),
+  }
+}

@@ -1,0 +1,293 @@
+import { monotonicMs } from '#base/clock'
+import { GatewayError } from '#base/errors'
+import { randomHex } from '#base/ids'
+import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
+import { getHeader, type HeaderList } from '#http/headers'
+import type { RawStream, ServerExchange } from '#http/message'
+import type { Call } from './call.ts'
+import type { GatewayCall } from './gateway-call.ts'
+import { tunnel } from './tunnel.ts'
+import type { Target, Upstream } from './upstream.ts'
+
+/** Sees, and may change, the body of a response on its way to the client. */
+export interface ResponseFilter {
+  /** False promises that every byte passes unchanged, so that Content-Length is kept. */
+  readonly rewrites: boolean
+  /** Returns what is sent instead (often the chunk itself; null for nothing). The chunk is valid only during the call. */
+  data(chunk: Buffer): Buffer | null
+  /** Called after the last chunk; may return a last piece. */
+  end(): Buffer | null
+  /** Called instead of `end` when the response broke off or the client left. */
+  abort?(): void
+}
+
+export type ForwardOptions = {
+  readonly upstream: Upstream
+  readonly method?: string
+  /** Path with query for the upstream; the call's own when absent. */
+  readonly target?: string
+  /** Headers for the upstream instead of the call's (hop-by-hop, framing, tracing and forwarding fields are added by the gateway). */
+  readonly headers?: HeaderList
+  /** A complete body to send instead of the client's stream. */
+  readonly body?: Buffer
+  /** Chooses a filter when the response head is known; null lets the bytes pass. May change `headers` in place. */
+  readonly filter?: (status: number, headers: HeaderList) => ResponseFilter | null
+  /** Whether a failed try may be repeated though the method is not idempotent (default false). */
+  readonly idempotent?: boolean
+}
+
+/** RFC 9110 §9.2.2, and QUERY (RFC 10008 §2). */
+const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
+
+/** The fields every upstream gets from the gateway (product interface: "HTTP of the gateway"). */
+const upstreamHeaders = (call: GatewayCall, own: HeaderList, upstream: Upstream): HeaderList => {
+  const { forwarding, exchange, consumer } = call
+  const headers = own.slice()
+  const { peer } = exchange
+  headers.push(
+    'x-request-id',
+    forwarding.requestId,
+    'x-forwarded-for',
+    forwarding.forwardedFor === '' ? peer.remoteAddress : `${forwarding.forwardedFor}, ${peer.remoteAddress}`,
+    'x-forwarded-proto',
+    forwarding.forwardedProto === '' ? (peer.encrypted ? 'https' : 'http') : forwarding.forwardedProto,
+    'x-forwarded-host',
+    forwarding.forwardedHost === '' ? exchange.host : forwarding.forwardedHost,
+    'traceparent',
+    `00-${forwarding.traceId}-${randomHex(8)}-${forwarding.traceFlags}`,
+    'via',
+    exchange.minorVersion === 1 ? '1.1 portico' : '1.0 portico',
+  )
+  if (consumer !== null) headers.push('x-consumer', consumer.name)
+  const fixed = upstream.config.headers
+  for (let i = 0; i < fixed.length; i += 2) {
+    const name = fixed[i] as string
+    if (getHeader(headers, name) === undefined) headers.push(name, fixed[i + 1] as string)
+  }
+  return headers
+}
+
+/** One call on its way to an upstream and back, over as many tries as its policy allows. */
+class Forward implements ResponseHandler {
+  readonly #call: GatewayCall
+  readonly #options: ForwardOptions
+  readonly #upstream: Upstream
+  readonly #exchange: ServerExchange
+  readonly #method: string
+  #client: ClientExchange | null = null
+  #target: Target | null = null
+  #tried: Target[] | null = null
+  #ready = false
+  #attempts: number
+  #startedAt = 0
+  #headers: HeaderList
+  #bodyStarted = false
+  #bodyBytes = 0
+  #filter: ResponseFilter | null = null
+  #responding = false
+  #deadline: number
+
+  constructor(call: GatewayCall, options: ForwardOptions) {
+    this.#call = call
+    this.#options = options
+    this.#upstream = options.upstream
+    this.#exchange = call.exchange
+    this.#method = options.method ?? call.method
+    this.#attempts = options.upstream.config.retry.attempts
+    this.#headers = upstreamHeaders(call, options.headers ?? call.headers, options.upstream)
+    this.#startedAt = monotonicMs()
+    this.#deadline = this.#startedAt + options.upstream.config.timeouts.total
+    call.onAbort(() => this.#abandon())
+    call.exchange.onDrain = () => this.#client?.resume()
+    this.#try(false)
+  }
+
+  #try(fresh: boolean): void {
+    const target = this.#upstream.choose(this.#tried)
+    if (target === null) {
+      this.#fail(new GatewayError('no-healthy-target'))
+      return
+    }
+    this.#target = target
+    target.active++
+    this.#call.target = target.authority
+    this.#client = null
+    this.#ready = false
+    const client = target.pool.request(this.#request(target), this, fresh)
+    // On a connection that was open already everything may have happened by now.
+    if (!this.#ready) this.#client = client
+  }
+
+  #request(target: Target): OutgoingRequest {
+    const { timeouts, preserveHost } = this.#upstream.config
+    const { body } = this.#options
+    const exchange = this.#exchange
+    const call = this.#call
+    const path = this.#options.target ?? (call.query === '' ? call.forwardPath : `${call.forwardPath}?${call.query}`)
+    const length =
+      body !== undefined ? body.length : exchange.framing === 'none' ? 0 : exchange.framing === 'length' ? exchange.contentLength : -1
+    return {
+      method: this.#method,
+      target: target.basePath + path,
+      host: preserveHost && exchange.host !== '' ? exchange.host : target.authority,
+      headers: this.#headers,
+      length,
+      body: body ?? null,
+      upgrade: this.#upgrade(),
+      connectTimeout: timeouts.connect,
+      responseTimeout: timeouts.response,
+      idleTimeout: timeouts.response,
+      totalTimeout: this.#deadline - monotonicMs(),
+    }
+  }
+
+  /** Only WebSocket leaves HTTP through here: `Upgrade: h2c` and the like would tunnel past every policy. */
+  #upgrade(): string | null {
+    const { upgradeProtocol, framing } = this.#exchange
+    if (upgradeProtocol === null || framing !== 'none' || this.#options.body !== undefined) return null
+    return upgradeProtocol.toLowerCase() === 'websocket' ? 'websocket' : null
+  }
+
+  // ---- request body
+
+  onReady(client: ClientExchange): void {
+    this.#ready = true
+    this.#client = client
+    this.#startBody()
+  }
+
+  #startBody(): void {
+    if (this.#bodyStarted || this.#options.body !== undefined || this.#exchange.framing === 'none') return
+    this.#bodyStarted = true
+    this.#exchange.receive({
+      onBodyData: chunk => this.#sendBody(chunk),
+      onBodyEnd: trailers => this.#client?.end(trailers),
+    })
+  }
+
+  #sendBody(chunk: Buffer): void {
+    if (this.#client === null) return
+    this.#bodyBytes += chunk.length
+    if (this.#bodyBytes > this.#call.bodyLimit) {
+      this.#fail(new GatewayError('body-too-large'))
+      return
+    }
+    if (!this.#client.write(chunk)) this.#exchange.pause()
+  }
+
+  onDrain(): void {
+    this.#exchange.resume()
+  }
+
+  // ---- response
+
+  onInformational(status: number, headers: HeaderList): void {
+    // The gateway has answered Expect: 100-continue itself (RFC 9110 §10.1.1); others, like 103, pass.
+    if (status !== 100) this.#exchange.informational(status, headers)
+  }
+
+  onResponse(status: number, headers: HeaderList, length: number): void {
+    if ((status === 502 || status === 503 || status === 504) && this.#attempts > 0 && this.#mayRepeat()) {
+      const client = this.#client
+      this.#done()
+      client?.abort()
+      this.#again(false)
+      return
+    }
+    this.#responding = true
+    const filter = this.#options.filter?.(status, headers) ?? null
+    this.#filter = filter
+    this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
+  }
+
+  onBodyData(chunk: Buffer): void {
+    const filter = this.#filter
+    if (filter === null) {
+      if (!this.#exchange.write(chunk)) this.#client?.pause()
+      return
+    }
+    const bytes = filter.data(chunk)
+    if (bytes !== null && !this.#exchange.write(bytes)) this.#client?.pause()
+  }
+
+  onPause(): void {
+    if (this.#responding) this.#exchange.flush()
+  }
+
+  onBodyEnd(trailers: HeaderList | null): void {
+    this.#done()
+    if (this.#filter !== null) {
+      const rest = this.#filter.end()
+      if (rest !== null) this.#exchange.write(rest)
+    }
+    this.#exchange.end(trailers)
+  }
+
+  onUpgrade(headers: HeaderList, stream: RawStream): void {
+    this.#done()
+    this.#call.noteStatus(101)
+    tunnel(this.#exchange, headers, this.#call.requestId, stream)
+  }
+
+  // ---- failures
+
+  onError(error: GatewayError): void {
+    this.#done()
+    if (this.#responding) {
+      this.#filter?.abort?.()
+      this.#call.fail(error)
+      return
+    }
+    const again = error.retry === 'yes' ? !this.#bodyStarted : error.retry === 'if-reused' && this.#mayRepeat()
+    if (again && (this.#attempts > 0 || error.retry === 'if-reused')) {
+      this.#again(error.retry === 'if-reused')
+      return
+    }
+    this.#fail(error)
+  }
+
+  /** A request that may have been processed is sent again only when that cannot do harm, and its body is still whole. */
+  #mayRepeat(): boolean {
+    return !this.#bodyStarted && (this.#options.idempotent === true || idempotentMethods.has(this.#method))
+  }
+
+  #again(fresh: boolean): void {
+    if (this.#call.over || monotonicMs() >= this.#deadline) {
+      this.#fail(new GatewayError('upstream-timeout'))
+      return
+    }
+    if (this.#target !== null) this.#tried = [...(this.#tried ?? []), this.#target]
+    this.#attempts--
+    this.#call.retries++
+    this.#try(fresh)
+  }
+
+  #done(): void {
+    this.#client = null
+    if (this.#target !== null) this.#target.active--
+    this.#call.upstreamMs = monotonicMs() - this.#startedAt
+  }
+
+  #fail(error: GatewayError): void {
+    const client = this.#client
+    if (client !== null) {
+      this.#done()
+      client.abort()
+    }
+    this.#call.fail(error)
+  }
+
+  /** The client has gone, or broke its body: the upstream is freed at once. */
+  #abandon(): void {
+    const client = this.#client
+    if (client === null) return
+    this.#done()
+    this.#filter?.abort?.()
+    client.abort()
+  }
+}
+
+/** Sends a call to an upstream and streams the answer back; the call is answered in every case. */
+export const forward = (call: Call, options: ForwardOptions): void => {
+  new Forward(call as GatewayCall, options)
+}

@@ -1,0 +1,188 @@
+import { monotonicMs, wallMs } from '#base/clock'
+import { GatewayError, toGatewayError } from '#base/errors'
+import type { HeaderList } from '#http/headers'
+import type { ServerExchange } from '#http/message'
+import { BodyReader } from './body-reader.ts'
+import type { AiUsage, Call, CallOutcome } from './call.ts'
+import type { Consumer } from './contract.ts'
+import { type Forwarding, readForwarding } from './forwarded-headers.ts'
+import { renderProblem } from './respond-error.ts'
+import type { Route, Snapshot } from './snapshot.ts'
+
+/** Hears of every call after its reply, also of refused and broken ones. */
+export type CallObserver = (call: GatewayCall, outcome: CallOutcome) => void
+
+const noParams: Readonly<Record<string, string>> = Object.freeze({})
+
+/** The one implementation of Call; see there for what the fields mean. */
+export class GatewayCall implements Call {
+  readonly exchange: ServerExchange
+  readonly snapshot: Snapshot
+  readonly method: string
+  readonly forwarding: Forwarding
+  readonly startedAt: number
+  readonly startedMono: number
+  route: Route | null = null
+  params: Readonly<Record<string, string>> = noParams
+  path: string
+  forwardPath = ''
+  query = ''
+  host = ''
+  headers: HeaderList
+  consumer: Consumer | null = null
+  ai: AiUsage | null = null
+  bodyLimit = Number.POSITIVE_INFINITY
+  upstreamMs = 0
+  target = ''
+  retries = 0
+  #observer: CallObserver
+  #extraHeaders: HeaderList | null = null
+  #status = 0
+  #error: GatewayError | null = null
+  #abortListener: ((error: GatewayError) => void) | null = null
+  #finished = false
+
+  constructor(exchange: ServerExchange, snapshot: Snapshot, observer: CallObserver) {
+    this.exchange = exchange
+    this.snapshot = snapshot
+    this.#observer = observer
+    this.method = exchange.method
+    this.path = exchange.target
+    this.headers = exchange.headers
+    this.startedMono = exchange.startedMono
+    this.startedAt = wallMs()
+    this.forwarding = readForwarding(exchange.headers, exchange.peer.remoteAddress, snapshot.isTrusted)
+    exchange.onAbort = error => this.#aborted(toGatewayError(error))
+    exchange.onFinish = () => this.finish()
+  }
+
+  get clientAddress(): string {
+    return this.forwarding.clientAddress
+  }
+
+  get requestId(): string {
+    return this.forwarding.requestId
+  }
+
+  get traceId(): string {
+    return this.forwarding.traceId
+  }
+
+  /** True when the client has gone or the answer is complete: nothing more can be said. */
+  get over(): boolean {
+    return this.exchange.responseEnded
+  }
+
+  addResponseHeader(name: string, value: string): void {
+    if (this.#extraHeaders === null) this.#extraHeaders = [name, value]
+    else this.#extraHeaders.push(name, value)
+  }
+
+  limitBody(bytes: number): void {
+    if (bytes < this.bodyLimit) this.bodyLimit = bytes
+    if (this.exchange.contentLength > this.bodyLimit) throw new GatewayError('body-too-large')
+  }
+
+  readBody(limit: number): Promise<Buffer> {
+    return new BodyReader(this.exchange, Math.min(limit, this.bodyLimit)).read(listener => {
+      this.#abortListener = listener
+    })
+  }
+
+  respond(status: number, headers: HeaderList, body: Buffer | string | null): void {
+    if (this.over || this.exchange.responseStarted) return
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    this.beginResponse(status, headers, bytes === null ? 0 : bytes.length)
+    if (bytes !== null) this.exchange.write(bytes)
+    this.exchange.end(null)
+  }
+
+  startResponse(status: number, headers: HeaderList, length: number): void {
+    if (this.over) return
+    this.beginResponse(status, headers, length)
+    process.nextTick(flush, this.exchange)
+  }
+
+  onAbort(listener: (error: GatewayError) => void): void {
+    this.#abortListener = listener
+  }
+
+  /** Runs the response side of the policies and hands the head to the engine. */
+  beginResponse(status: number, headers: HeaderList, length: number): void {
+    let finalStatus = status
+    let finalHeaders = headers
+    const hook = this.route?.onResponse ?? null
+    if (hook !== null) {
+      const response = { status, headers }
+      hook(this, response)
+      finalStatus = response.status
+      finalHeaders = response.headers
+    }
+    if (this.#extraHeaders !== null) for (const text of this.#extraHeaders) finalHeaders.push(text)
+    finalHeaders.push('x-request-id', this.forwarding.requestId)
+    this.#status = finalStatus
+    this.exchange.head(finalStatus, finalHeaders, length)
+  }
+
+  /** Marks the status of an answer that does not go through `beginResponse` (a protocol switch). */
+  noteStatus(status: number): void {
+    this.#status = status
+  }
+
+  /** Ends the call with an error: as an answer when none has begun, else by cutting it visibly. */
+  fail(thrown: unknown): void {
+    const error = toGatewayError(thrown)
+    this.#error ??= error
+    if (this.over) return
+    if (this.exchange.responseStarted) {
+      this.exchange.abort()
+      return
+    }
+    const { status, headers, body } =
+      this.route?.renderError?.(error, this.requestId) ?? renderProblem(error, this.requestId, this.path)
+    try {
+      this.respond(status, headers, body)
+    } catch (cause) {
+      // A response hook failed on the error itself: the plain answer must still go out.
+      this.#error = new GatewayError('internal', { cause })
+      this.exchange.abort()
+    }
+  }
+
+  #aborted(error: GatewayError): void {
+    this.#error ??= error
+    const listener = this.#abortListener
+    this.#abortListener = null
+    if (listener !== null) listener(error)
+    // A broken body can still be answered; a client that left cannot.
+    if (!this.over && error.code !== 'client-closed') this.fail(error)
+  }
+
+  /** Makes the call's record; called once, when the response is out or cannot be. */
+  finish(): void {
+    if (this.#finished) return
+    this.#finished = true
+    const error = this.#error
+    const { bytesIn, bytesOut } = this.exchange
+    const status = this.#status === 0 ? (error?.status ?? 499) : this.#status
+    this.#observer(this, {
+      status,
+      durationMs: monotonicMs() - this.startedMono,
+      upstreamMs: this.upstreamMs,
+      bytesIn,
+      bytesOut,
+      target: this.target,
+      errorCode: error?.code ?? '',
+      errorSource: error?.source ?? (status >= 500 ? 'upstream' : ''),
+      retries: this.retries,
+    })
+  }
+
+  get error(): GatewayError | null {
+    return this.#error
+  }
+}
+
+const flush = (exchange: ServerExchange): void => {
+  if (!exchange.responseEnded) exchange.flush()
+}

@@ -1,0 +1,117 @@
+import { monotonicMs, wallMs } from '#base/clock'
+import type { GatewayError } from '#base/errors'
+import { uuidv7 } from '#base/ids'
+import type { Document } from '#config/document'
+import type { PeerInfo } from '#http/message'
+import { createHttpServer, type HttpServer } from '#http/server'
+import { TimerWheel } from '#http/timer-wheel'
+import type { Counters } from '#storage/counters'
+import { compile, type Units } from './compile.ts'
+import { enter } from './entry.ts'
+import type { CallObserver } from './gateway-call.ts'
+import { renderProblem } from './respond-error.ts'
+import type { Snapshot } from './snapshot.ts'
+import { UpstreamRegistry } from './upstream.ts'
+
+/** What is known of a request that was refused before it became a call. */
+export type InvalidRequest = { requestId: string; startedAt: number; clientAddress: string; durationMs: number }
+
+export type GatewayOptions = {
+  readonly units: Units
+  readonly counters: Counters
+  readonly observer: CallObserver
+  /** Hears of requests that were refused before they became calls. */
+  readonly onInvalid: (error: GatewayError, request: InvalidRequest) => void
+  /** False reads sockets by the documented way only; for tests and as a last resort. */
+  readonly directAccept?: boolean
+}
+
+export type GatewayLoad = {
+  connections: number
+  activeCalls: number
+  upstreamConnections: number
+  upstreamIdle: number
+  timers: number
+  requests: number
+}
+
+/** The data path of one worker: a listener, the current snapshot, and the pools behind it. */
+export type Gateway = {
+  /** Compiles and swaps in one step; throws and keeps the old snapshot when the document does not compile. */
+  apply(document: Document, revision: number): void
+  listen(options: { host: string; port: number; reusePort: boolean }): Promise<number>
+  drain(deadlineMs: number): Promise<void>
+  close(): void
+  load(): GatewayLoad
+  readonly snapshot: Snapshot
+}
+
+/** Makes the data path; it refuses everything with 404 until the first `apply`. */
+export const createGateway = (options: GatewayOptions, document: Document, revision: number): Gateway => {
+  const wheel = new TimerWheel()
+  const upstreams = new UpstreamRegistry(wheel)
+  const { units, counters } = options
+  let snapshot = compile(document, { units, counters, upstreams, revision })
+  let activeCalls = 0
+  const observer: CallObserver = (call, outcome) => {
+    activeCalls--
+    options.observer(call, outcome)
+  }
+  const refuse = (error: GatewayError, peer: PeerInfo, startedMono: number) => {
+    const requestId = uuidv7()
+    const durationMs = startedMono === 0 ? 0 : monotonicMs() - startedMono
+    options.onInvalid(error, {
+      requestId,
+      startedAt: wallMs() - Math.round(durationMs),
+      clientAddress: peer.remoteAddress,
+      durationMs,
+    })
+    const rendered = renderProblem(error, requestId, '')
+    rendered.headers.push('x-request-id', requestId)
+    return rendered
+  }
+  const { limits, timeouts } = document.settings
+  const server: HttpServer = createHttpServer({
+    wheel,
+    limits: { ...limits },
+    timeouts: { requestHead: timeouts.requestHead, idle: timeouts.idle },
+    direct: options.directAccept ?? true,
+    onExchange: exchange => {
+      activeCalls++
+      enter(exchange, snapshot, observer)
+    },
+    onInvalid: refuse,
+  })
+  return {
+    get snapshot() {
+      return snapshot
+    },
+    apply: (next, nextRevision) => {
+      snapshot = compile(next, { units, counters, upstreams, revision: nextRevision })
+      server.context.limits = { ...next.settings.limits }
+      server.context.timeouts = { requestHead: next.settings.timeouts.requestHead, idle: next.settings.timeouts.idle }
+    },
+    listen: where => server.listen(where),
+    drain: deadlineMs => server.drain(deadlineMs),
+    close: () => {
+      server.close()
+      wheel.close()
+    },
+    load: () => {
+      let upstreamConnections = 0
+      let upstreamIdle = 0
+      for (const pool of upstreams.pools) {
+        upstreamConnections += pool.connections.size
+        upstreamIdle += pool.idleCount
+      }
+      return {
+        connections: server.context.connections.size,
+        activeCalls,
+        upstreamConnections,
+        upstreamIdle,
+        timers: wheel.size,
+        requests: server.context.requests,
+      }
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import type { GatewayError } from '#base/errors'
+import type { HeaderList } from '#http/headers'
+import type { Call } from './call.ts'
+import type { Handler, ResponseHead } from './contract.ts'
+import type { Matcher } from './match.ts'
+import type { Upstream } from './upstream.ts'
+
+export type Predicate = { kind: 'header' | 'query'; name: string; /** null: must be present */ value: string | null }
+
+/** Renders a gateway error in the form the callers of a route expect. */
+export type ErrorRenderer = (
+  error: GatewayError,
+  requestId: string,
+) => { status: number; headers: HeaderList; body: string }
+
+/** One compiled route: what it matches, and the closed chain of policies that ends in a handler. */
+export type Route = {
+  readonly id: string
+  /** The path as written in the configuration, with templates; the label of logs and metrics. */
+  readonly template: string
+  readonly service: { readonly name: string; readonly upstream: Upstream | null; readonly handler: string }
+  readonly hosts: readonly string[]
+  readonly methods: readonly string[]
+  readonly predicates: readonly Predicate[]
+  readonly segments: readonly string[]
+  readonly parameterNames: readonly string[]
+  /** The literal prefix that is cut from the path before it is forwarded; empty for none. */
+  readonly stripPrefix: string
+  /** Whether `%2F` and `%5C` may stand in the path; they are data then, never separators. */
+  readonly encodedSeparators: boolean
+  readonly policies: readonly { readonly name: string; readonly phase: string; readonly scope: string }[]
+  readonly handle: Handler
+  /** Null where no policy looks at responses. */
+  readonly onResponse: ((call: Call, response: ResponseHead) => void) | null
+  readonly renderError: ErrorRenderer | null
+}
+
+/** A compiled, immutable configuration. A call keeps the one it began with. */
+export type Snapshot = {
+  readonly revision: number
+  readonly routes: readonly Route[]
+  readonly matcher: Matcher
+  /** Null when no proxy is trusted, which is the usual case and costs nothing. */
+  readonly isTrusted: ((address: string) => boolean) | null
+}

@@ -1,0 +1,110 @@
+import { Pool } from '#http/client'
+import type { HeaderList } from '#http/headers'
+import type { TimerWheel } from '#http/timer-wheel'
+import { type Choose, chooser } from './balance/choose.ts'
+
+export type UpstreamConfig = {
+  /** Stable name; the pools of targets with the same URL and settings survive a reload. */
+  readonly name: string
+  readonly targets: readonly { readonly url: string; readonly weight: number }[]
+  readonly balance: 'round-robin' | 'least-requests' | 'random-two'
+  /** Milliseconds: to connect, until the response head (and between body bytes), and for the whole call. */
+  readonly timeouts: { readonly connect: number; readonly response: number; readonly total: number }
+  /** `attempts` counts additional tries. */
+  readonly retry: { readonly attempts: number }
+  /** Send the client's Host instead of the target's. */
+  readonly preserveHost: boolean
+  /** Fields added to every request, e.g. provider credentials; lower-case names. */
+  readonly headers: HeaderList
+}
+
+/** One address of an upstream. Its pool is shared by all upstreams and routes that name the same origin. */
+export type Target = {
+  readonly url: string
+  /** `host:port` as sent in Host. */
+  readonly authority: string
+  /** Path of the URL, put before the forwarded path; empty for none. */
+  readonly basePath: string
+  readonly weight: number
+  readonly pool: Pool
+  active: number
+}
+
+/** A set of targets behind one name. */
+export interface Upstream {
+  readonly name: string
+  readonly config: UpstreamConfig
+  readonly targets: readonly Target[]
+  /** Chooses the target of the next try; avoids those in `tried` while another one is there. */
+  readonly choose: Choose
+}
+
+const idlePoolMs = 30_000
+const maxResponseHead = 131_072
+const maxResponseFields = 256
+
+/** The connection pools of one worker; they outlive a configuration as long as the next one names the same origin. */
+export class UpstreamRegistry {
+  readonly #wheel: TimerWheel
+  #pools = new Map<string, Pool>()
+  #used = new Map<string, Pool>()
+
+  constructor(wheel: TimerWheel) {
+    this.#wheel = wheel
+  }
+
+  get pools(): IterableIterator<Pool> {
+    return this.#pools.values()
+  }
+
+  /** Pools asked for between `begin` and `commit` belong to the new configuration. */
+  begin(): void {
+    this.#used = new Map()
+  }
+
+  /** Closes the pools that the new configuration no longer names; running calls finish on them. */
+  commit(): void {
+    for (const [origin, pool] of this.#pools) if (!this.#used.has(origin)) pool.close()
+    this.#pools = this.#used
+  }
+
+  /** Forgets what was made since `begin`: the old configuration stays. */
+  rollback(): void {
+    for (const [origin, pool] of this.#used) if (!this.#pools.has(origin)) pool.close()
+  }
+
+  create(config: UpstreamConfig): Upstream {
+    const targets = config.targets.map(({ url, weight }) => this.#target(url, weight))
+    return { name: config.name, config, targets, choose: chooser(config.balance, targets) }
+  }
+
+  #target(text: string, weight: number): Target {
+    const url = new URL(text)
+    const pool = this.#pool(url)
+    const basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
+    return { url: text, authority: url.host, basePath, weight, pool, active: 0 }
+  }
+
+  #pool(url: URL): Pool {
+    const known = this.#used.get(url.origin) ?? this.#pools.get(url.origin)
+    const pool = known ?? new Pool(this.#poolOptions(url))
+    this.#used.set(url.origin, pool)
+    return pool
+  }
+
+  #poolOptions(url: URL) {
+    const secure = url.protocol === 'https:'
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    return {
+      origin: {
+        host,
+        port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+        tls: secure ? { servername: /^[0-9.]+$|:/.test(host) ? '' : host, rejectUnauthorized: true } : null,
+      },
+      wheel: this.#wheel,
+      idleTimeout: idlePoolMs,
+      maxHead: maxResponseHead,
+      maxFields: maxResponseFields,
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import type { SecureContextOptions } from 'node:tls'
+import type { GatewayError } from '#base/errors'
+import type { HeaderList } from './headers.ts'
+import type { BodySink, RawStream } from './message.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+import { ClientConnection } from './http1/client-connection.ts'
+
+/** Where requests go. `tls` null is plain TCP; certificates are verified unless the user says otherwise. */
+export type Origin = {
+  readonly host: string
+  readonly port: number
+  readonly tls: (SecureContextOptions & { servername: string; rejectUnauthorized: boolean }) | null
+}
+
+/** A request for an origin: end-to-end fields only, framing and connection fields are written by the engine. */
+export type OutgoingRequest = {
+  readonly method: string
+  readonly target: string
+  readonly host: string
+  readonly headers: HeaderList
+  /** Bytes of the body, 0 for none, -1 for chunked. */
+  readonly length: number
+  /** The whole body when it is at hand; else it is written with `write` and `end`. */
+  readonly body: Buffer | null
+  readonly upgrade: string | null
+  /** Milliseconds: to connect, to the response head, without a byte in the body, and in all. */
+  readonly connectTimeout: number
+  readonly responseTimeout: number
+  readonly idleTimeout: number
+  readonly totalTimeout: number
+}
+
+/** What the sender of a request is told. After `onBodyEnd`, `onUpgrade` or `onError` nothing more comes. */
+export interface ResponseHandler extends BodySink {
+  /** The connection is there: a streamed request body may be written now. May come before `request` returns. */
+  onReady(exchange: ClientExchange): void
+  onInformational(status: number, headers: HeaderList): void
+  /** `length` is the number of body bytes, or -1 when unknown; `onBodyEnd` comes also for bodies of none. */
+  onResponse(status: number, headers: HeaderList, length: number): void
+  /** All bytes that were there have been handed over; what is held back should be sent now. */
+  onPause(): void
+  /** The request body may go on after `write` returned false. */
+  onDrain(): void
+  onUpgrade(headers: HeaderList, stream: RawStream): void
+  onError(error: GatewayError): void
+}
+
+/** A running request; of no use after its handler heard the end. */
+export interface ClientExchange {
+  /** Whether the connection had served another request before. */
+  readonly reused: boolean
+  readonly connected: boolean
+  /** Returns false when the caller should wait for `onDrain`. The chunk may be reused after the call. */
+  write(chunk: Buffer): boolean
+  end(trailers: HeaderList | null): void
+  pause(): void
+  resume(): void
+  /** Gives up; the handler hears nothing more, and the connection is closed. */
+  abort(): void
+}
+
+export type PoolOptions = {
+  readonly origin: Origin
+  readonly wheel: TimerWheel
+  /** Milliseconds an unused connection is kept; shortened by `Keep-Alive: timeout` of the origin. */
+  readonly idleTimeout: number
+  readonly maxHead: number
+  readonly maxFields: number
+}
+
+/** Keep-alive connections to one origin. The most recently used one is taken first, so that the rest can expire. */
+export class Pool {
+  readonly options: PoolOptions
+  readonly connections = new Set<ClientConnection>()
+  readonly #idle: ClientConnection[] = []
+  #tlsSession: Buffer | undefined
+  #closed = false
+
+  constructor(options: PoolOptions) {
+    this.options = options
+  }
+
+  get idleCount(): number {
+    return this.#idle.length
+  }
+
+  /** Sends `request`; `fresh` insists on a new connection (for a retry after a reused one died). */
+  request(request: OutgoingRequest, handler: ResponseHandler, fresh = false): ClientExchange {
+    const idle = fresh ? undefined : this.#idle.pop()
+    const connection = idle ?? new ClientConnection(this)
+    if (idle === undefined) this.connections.add(connection)
+    connection.start(request, handler)
+    return connection
+  }
+
+  get tlsSession(): Buffer | undefined {
+    return this.#tlsSession
+  }
+
+  set tlsSession(session: Buffer | undefined) {
+    this.#tlsSession = session
+  }
+
+  /** Called by a connection whose exchange ended cleanly; false when it should close. */
+  release(connection: ClientConnection): boolean {
+    if (this.#closed) return false
+    this.#idle.push(connection)
+    return true
+  }
+
+  /** Called by a connection that closed. */
+  forget(connection: ClientConnection): void {
+    this.connections.delete(connection)
+    const at = this.#idle.lastIndexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+  }
+
+  /** Closes idle connections now and busy ones after their exchange. */
+  close(): void {
+    this.#closed = true
+    for (const connection of this.#idle.slice()) connection.abort()
+  }
+}

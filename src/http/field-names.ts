@@ -1,0 +1,58 @@
+/**
+ * What the engine itself must know about a field. Everything else is `plain` and passes through.
+ * `hop` fields end at this connection (RFC 9110 §7.6.1).
+ */
+export const fieldKinds = {
+  plain: 0,
+  hop: 1,
+  host: 2,
+  contentLength: 3,
+  transferEncoding: 4,
+  connection: 5,
+  upgrade: 6,
+  expect: 7,
+  keepAlive: 8,
+} as const
+
+export type FieldName = { readonly lower: string; readonly kind: number }
+
+const kindOf: Record<string, number> = {
+  connection: fieldKinds.connection,
+  'content-length': fieldKinds.contentLength,
+  expect: fieldKinds.expect,
+  host: fieldKinds.host,
+  'keep-alive': fieldKinds.keepAlive,
+  'proxy-connection': fieldKinds.hop,
+  te: fieldKinds.hop,
+  'transfer-encoding': fieldKinds.transferEncoding,
+  upgrade: fieldKinds.upgrade,
+}
+
+/** Bounds of what is learned from the wire: an attacker must not be able to fill memory with names. */
+const maxLearned = 2048
+const maxLearnedLength = 64
+
+const known = new Map<string, FieldName>()
+const byLower = new Map<string, FieldName>()
+
+/**
+ * The interned form of a field name as it was written. One Map look-up replaces lower-casing, and equal names
+ * become the same string object, so that later comparisons are pointer comparisons.
+ */
+export const internFieldName = (raw: string): FieldName => {
+  const found = known.get(raw)
+  if (found !== undefined) return found
+  const lower = raw.toLowerCase()
+  const entry = byLower.get(lower) ?? { lower, kind: kindOf[lower] ?? fieldKinds.plain }
+  if (raw.length <= maxLearnedLength && known.size < maxLearned) {
+    known.set(raw, entry)
+    byLower.set(lower, entry)
+  }
+  return entry
+}
+
+// The engine's own names are learned first, so that a flood of invented names can never push them out.
+for (const name of [...Object.keys(kindOf), 'accept', 'accept-encoding', 'authorization', 'cache-control', 'content-type']) {
+  internFieldName(name)
+  internFieldName(name.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase()))
+}

@@ -1,0 +1,27 @@
+import { STATUS_CODES } from 'node:http'
+import type { HeaderList } from '../headers.ts'
+
+const statusLines: (string | undefined)[] = []
+
+/** The status line with its CRLF; the reason phrase is the registered one, since it carries no meaning (RFC 9112 §4). */
+export const statusLine = (status: number): string => {
+  const known = statusLines[status]
+  if (known !== undefined) return known
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+  statusLines[status] = line
+  return line
+}
+
+/** Field lines, each with its CRLF. Names and values must already be valid. */
+export const fieldLines = (headers: HeaderList): string => {
+  let text = ''
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
+  return text
+}
+
+/** A chunk-size line (RFC 9112 §7.1). */
+export const chunkSize = (length: number): string => `${length.toString(16)}\r\n`
+
+/** The end of a chunked body with its trailers. */
+export const lastChunk = (trailers: HeaderList | null): string =>
+  trailers === null ? '0\r\n\r\n' : `0\r\n${fieldLines(trailers)}\r\n`

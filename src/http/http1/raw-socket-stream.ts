@@ -1,0 +1,41 @@
+import type { Socket } from 'node:net'
+import type { RawStream } from '../message.ts'
+import { writeBytes } from './socket-writer.ts'
+
+/** The bytes of a connection after it left HTTP (RFC 9110 §7.8). The owning connection feeds it what it reads. */
+export class RawSocketStream implements RawStream {
+  onData: ((chunk: Buffer) => void) | null = null
+  onEnd: (() => void) | null = null
+  onClose: (() => void) | null = null
+  onDrain: (() => void) | null = null
+  bytesIn = 0
+  bytesOut = 0
+  readonly #socket: Socket
+  readonly #setReading: (reading: boolean) => void
+
+  constructor(socket: Socket, setReading: (reading: boolean) => void) {
+    this.#socket = socket
+    this.#setReading = setReading
+  }
+
+  write(chunk: Buffer): boolean {
+    this.bytesOut += chunk.length
+    return writeBytes(this.#socket, chunk)
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  pause(): void {
+    this.#setReading(false)
+  }
+
+  resume(): void {
+    this.#setReading(true)
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}

@@ -1,0 +1,87 @@
+import type { HeaderList } from './headers.ts'
+
+/** How the end of a body is known (RFC 9112 §6.3). `close` exists for responses only. */
+export type Framing = 'none' | 'length' | 'chunked' | 'close'
+
+/** Takes a body as it arrives. A chunk is valid only during the call: what must outlive it is copied. */
+export interface BodySink {
+  onBodyData(chunk: Buffer): void
+  onBodyEnd(trailers: HeaderList | null): void
+}
+
+/** What the peer of a server sees of the transport; the same object for every request of a connection. */
+export interface PeerInfo {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localPort: number
+  readonly encrypted: boolean
+}
+
+/**
+ * One request and its response on the server side, the same for HTTP/1.1 and HTTP/2.
+ * Order: `informational`* → (`respond` | `head` → `write`* → `end`) | `upgrade` | `abort`.
+ */
+export interface ServerExchange {
+  readonly peer: PeerInfo
+  readonly method: string
+  /** The request target exactly as sent, already checked to be in origin form (or `*` for OPTIONS). */
+  readonly target: string
+  /** Value of Host (or the authority of an absolute-form target), as sent. */
+  readonly host: string
+  readonly headers: HeaderList
+  readonly minorVersion: 0 | 1
+  readonly framing: Framing
+  /** Bytes of the request body when `framing` is `length`, else -1. */
+  readonly contentLength: number
+  /** The protocol the request asks to switch to (RFC 9110 §7.8), or null. */
+  readonly upgradeProtocol: string | null
+  /** monotonicMs() when the first byte of the request arrived. */
+  readonly startedMono: number
+  readonly responseStarted: boolean
+  /** True when nothing more can be written: the answer is complete, cut, or the client has gone. */
+  readonly responseEnded: boolean
+  /** Bytes of the request (head and body) and response (head and body) on the wire so far. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+
+  /** Called once when the client goes away, or breaks the framing of its body, before the response is complete. */
+  onAbort: ((error: Error) => void) | null
+  /** Called when the client can take more after `write` returned false. */
+  onDrain: (() => void) | null
+  /** Called once after the last byte of the response was handed to the socket. */
+  onFinish: (() => void) | null
+
+  /** Starts reading the request body into `sink`; without it the body waits (or is discarded after the response). */
+  receive(sink: BodySink): void
+  pause(): void
+  resume(): void
+
+  informational(status: number, headers: HeaderList): void
+  /** A complete response in one write. */
+  respond(status: number, headers: HeaderList, body: Buffer | string | null): void
+  /** Starts a streamed response; `length` is the number of body bytes or -1 when unknown. */
+  head(status: number, headers: HeaderList, length: number): void
+  /** Sends a head that still waits to leave together with the first body bytes. */
+  flush(): void
+  /** Returns false when the caller should wait for `onDrain`. The chunk may be reused after the call. */
+  write(chunk: Buffer): boolean
+  end(trailers: HeaderList | null): void
+  /** Ends the connection so that the client can see that the response is incomplete. */
+  abort(): void
+  /** Answers 101 with these fields (Connection and Upgrade are added) and hands the raw byte stream over. */
+  upgrade(status: number, headers: HeaderList): RawStream
+}
+
+/** A raw two-way byte stream after an upgrade. */
+export interface RawStream {
+  onData: ((chunk: Buffer) => void) | null
+  onEnd: (() => void) | null
+  onClose: (() => void) | null
+  onDrain: (() => void) | null
+  /** Returns false when the caller should wait for `onDrain`. The chunk may be reused after the call. */
+  write(chunk: Buffer): boolean
+  end(): void
+  pause(): void
+  resume(): void
+  destroy(): void
+}

@@ -1,0 +1,34 @@
+import { GatewayError } from '#base/errors'
+import type { RequestHead } from './parse-head.ts'
+
+const maxKnownHosts = 1024
+const knownHosts = new Set<string>()
+
+/** RFC 3986 §3.2.2 with an optional port: a registered name, an IPv4 address, or an IPv6 literal. */
+const hostPattern = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+(?::[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?$/
+
+/** Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). */
+const checkHost = (host: string): void => {
+  if (knownHosts.has(host)) return
+  if (host.length > 300 || !hostPattern.test(host)) throw new GatewayError('bad-request', { detail: 'Host is not valid' })
+  if (knownHosts.size < maxKnownHosts) knownHosts.add(host)
+}
+
+/**
+ * The host and the origin-form target of a request (RFC 9112 §3.2). The authority of an absolute-form target wins over
+ * Host. Throws for CONNECT, for forms that only a forward proxy takes, and for a missing Host.
+ */
+export const splitTarget = (head: RequestHead): { host: string; target: string } => {
+  const { method, target } = head
+  if (head.host !== null) checkHost(head.host)
+  else if (head.minorVersion === 1) throw new GatewayError('bad-request', { detail: 'Host is missing' })
+  if (method === 'CONNECT') throw new GatewayError('not-implemented', { detail: 'CONNECT is not served here' })
+  if (target.charCodeAt(0) === 47) return { host: head.host ?? '', target }
+  if (target === '*' && method === 'OPTIONS') return { host: head.host ?? '', target }
+  const absolute = /^https?:\/\/([^/?]*)(.*)$/i.exec(target)
+  if (absolute === null) throw new GatewayError('bad-request', { detail: 'The request target is not a path' })
+  const host = absolute[1] as string
+  checkHost(host)
+  const rest = absolute[2] as string
+  return { host, target: rest.startsWith('/') ? rest : `/${rest}` }
+}
