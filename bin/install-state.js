@@ -21,14 +21,20 @@ const modified = path => {
 const sameEntry = (wanted, present) =>
   present.link === wanted.link && present.version === wanted.version && present.integrity === wanted.integrity
 
-/** Compares the lock file with the one npm leaves in node_modules when it has finished. */
-const holdsLocked = (lock, present, mode) => {
+/**
+ * Whether node_modules holds what the lock file says. The copy of the lock file that npm leaves there is not enough:
+ * `npm install --package-lock-only` writes it without installing anything.
+ */
+const holdsLocked = (root, lock, present, mode) => {
   if (!lock?.packages || !present?.packages) return false
   return Object.entries(lock.packages).every(([path, wanted]) => {
     if (!path.includes('node_modules/')) return true
+    // A linked folder has its version, and what it is needed for, noted at the folder and not at the link.
+    const noted = wanted.link ? (lock.packages[wanted.resolved] ?? wanted) : wanted
     const found = present.packages[path]
-    if (found) return sameEntry(wanted, found)
-    return wanted.optional || ((wanted.dev || wanted.devOptional) && mode === 'start')
+    const installed = found && readJson(join(root, path, 'package.json'))
+    if (installed) return sameEntry(wanted, found) && installed.version === noted.version
+    return noted.optional || ((noted.dev || noted.devOptional) && mode === 'start')
   })
 }
 
@@ -56,8 +62,8 @@ export const installState = root => {
     if (fresh && (stamp.mode === 'dev' || mode === 'start')) return true
     const lock = readJson(lockFile)
     const present = readJson(presentFile)
-    if (!holdsLocked(lock, present, mode)) return false
-    record(holdsLocked(lock, present, 'dev') ? 'dev' : 'start')
+    if (!holdsLocked(root, lock, present, mode)) return false
+    record(holdsLocked(root, lock, present, 'dev') ? 'dev' : 'start')
     return true
   }
 

@@ -57,16 +57,20 @@ export type Portico = {
 
 /** The parts of `GET /api/status` that tests look at. */
 export type Status = {
-  revision: number | string
-  lastReloadError: unknown
+  snapshot: { revision: number; routes: number; services: number }
+  lastReloadError: { at: string; errors: string[] } | null
   workers: WorkerStatus[]
 }
 
 export type WorkerStatus = {
-  connections: number
-  activeCalls: number
-  upstreamConnections: number
-  timers: number
+  load: {
+    connections: number
+    activeCalls: number
+    upstreamConnections: number
+    upstreamIdle: number
+    timers: number
+    requests: number
+  }
   heapUsed: number
   rss: number
 }
@@ -180,7 +184,7 @@ export const startPortico = async (options: PorticoOptions): Promise<Portico> =>
       const now = await status()
       const refused =
         now.lastReloadError && JSON.stringify(now.lastReloadError) !== JSON.stringify(before.lastReloadError)
-      return now.revision !== before.revision || refused ? now : null
+      return now.snapshot.revision !== before.snapshot.revision || refused ? now : null
     }, 'the reload to be seen in /api/status')
   }
 

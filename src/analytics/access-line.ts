@@ -1,10 +1,14 @@
 import type { CallRecord } from '#storage/calls'
 
-/** What JSON strings cannot hold as it is, and what could confuse a terminal or a program that reads Latin-1. */
 const special = /["\\]|[^\x20-\x7e]/
+/** Controls that JSON allows in strings, but that a terminal or a reader of lines would act on. */
+const lateControls = /[\x7f-\x9f\u2028\u2029]/g
+
+const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /** A JSON string; most texts need no escape, and then quotes around them are all. */
-const quote = (text: string): string => (special.test(text) ? JSON.stringify(text) : `"${text}"`)
+const quote = (text: string): string =>
+  special.test(text) ? JSON.stringify(text).replace(lateControls, escapeUnit) : `"${text}"`
 
 let lastSecond = -1
 let lastText = ''

@@ -1,5 +1,25 @@
+import { gatewayGauges, processGauges } from '#analytics/gauges'
+import { renderPrometheus } from '#analytics/render-prometheus'
 import type { WorkerReport } from './worker-messages.ts'
 
 /** The Prometheus page: what the workers counted, merged, and the gauges of the whole process. */
-export const renderMetrics = (reports: WorkerReport[], revision: number, restarts: number): string =>
-  `portico_snapshot_revision ${revision}\nportico_worker_restarts_total ${restarts}\nportico_workers ${reports.length}\n`
+export const renderMetrics = (reports: readonly WorkerReport[], revision: number, reloadFailed: boolean): string => {
+  const sum = (pick: (report: WorkerReport) => number): number => reports.reduce((total, report) => total + pick(report), 0)
+  const gauges = gatewayGauges({
+    activeRequests: sum(({ load }) => load.activeCalls),
+    connections: sum(({ load }) => load.connections),
+    upstreamConnections: sum(({ load }) => load.upstreamConnections),
+    workers: reports.length,
+    callsWritten: sum(report => report.callsWritten),
+    callsDropped: sum(report => report.callsDropped),
+    accessLogDropped: sum(report => report.accessLogDropped),
+    // The counters are shared memory: every worker sees the same number.
+    counterEvictions: Math.max(0, ...reports.map(report => report.counterEvictions)),
+    snapshotRevision: revision,
+    reloadFailed,
+  })
+  return renderPrometheus(
+    reports.map(report => report.metrics),
+    [...gauges, ...processGauges()],
+  )
+}

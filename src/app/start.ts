@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-// biome-ignore lint: placeholder
-const createAdmin = (options: any) => (exchange: any) => { if (exchange.target.startsWith('/api/status')) { options.status().then((s: unknown) => exchange.respond(200, ['content-type', 'application/json'], JSON.stringify(s))) } else exchange.respond(503, [], 'not yet') }
+import { createAdmin } from '#admin/admin'
 import { UserError } from '#base/errors'
 import type { Log } from '#base/log'
 import { type ConfigError, formatConfigError } from '#config/errors'
@@ -93,9 +92,10 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       token,
       calls: calls.store,
       status,
-      metrics: async () => renderMetrics(await workers.report(), snapshot.revision, workers.restarts),
-      explain: async (input: any) => explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
+      metrics: async () => renderMetrics(await workers.report(), snapshot.revision, lastReloadError !== null),
+      explain: async input => explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
       ready: () => true,
+      log: message => log('error', message),
     })
     const server = createHttpServer({
       wheel: new TimerWheel(),

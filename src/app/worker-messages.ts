@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { MetricsSnapshot } from '#analytics/metrics'
 import type { Document } from '#config/document'
 import type { GatewayLoad } from '#gateway/gateway'
 
@@ -20,7 +21,9 @@ export type WorkerReport = {
   eventLoopDelayMs: number
   callsWritten: number
   callsDropped: number
-  metrics: unknown
+  accessLogDropped: number
+  counterEvictions: number
+  metrics: MetricsSnapshot
 }
 
 export type ToWorker =

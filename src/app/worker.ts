@@ -1,8 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
+import { type AccessLog, openAccessLog } from '#analytics/access-log'
+import { createWorkerMetrics } from '#analytics/metrics'
+import { createCallRecorder } from '#analytics/record-call'
 import { createGateway } from '#gateway/gateway'
-import { sharedCounters } from '#storage/shared-counters'
 import { openCallWriter } from '#storage/call-writer'
+import { sharedCounters } from '#storage/shared-counters'
 import { units } from './catalogue.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 
@@ -11,65 +14,80 @@ const port = parentPort
 if (port === null) throw new Error('This file runs as a worker thread')
 const start = workerData as WorkerStart
 const say = (message: FromWorker): void => port.postMessage(message)
+const warn = (message: string): void => say({ kind: 'log', level: 'warn', message })
 
 const loopDelay = monitorEventLoopDelay({ resolution: 20 })
 loopDelay.enable()
+const counters = sharedCounters(start.countersMemory)
 const writer = openCallWriter(start.callsPort)
+const metrics = createWorkerMetrics()
+let accessLogTarget = start.document.settings.accessLog
+let accessLog: AccessLog | null = openAccessLog(accessLogTarget, { log: warn })
+
+const recorder = createCallRecorder([
+  record => writer.record(record),
+  record => metrics.observe(record),
+  record => accessLog?.write(record),
+])
 
 let revision = start.revision
 const gateway = createGateway(
-  {
-    units,
-    counters: sharedCounters(start.countersMemory),
-    observer: () => {},
-    onInvalid: () => {},
-  },
+  { units, counters, observer: recorder.onCall, onInvalid: recorder.onRefused },
   start.document,
   revision,
 )
 
+const setAccessLog = (target: string): void => {
+  if (target === accessLogTarget) return
+  accessLogTarget = target
+  void accessLog?.close()
+  accessLog = openAccessLog(target, { log: warn })
+}
+
+const apply = (message: Extract<ToWorker, { kind: 'apply' }>): void => {
+  try {
+    gateway.apply(message.document, message.revision)
+    setAccessLog(message.document.settings.accessLog)
+    revision = message.revision
+    say({ kind: 'applied', revision })
+  } catch (error) {
+    say({ kind: 'apply-failed', revision: message.revision, message: (error as Error).message })
+  }
+}
+
+const report = (id: number): void => {
+  say({
+    kind: 'report',
+    id,
+    report: {
+      revision,
+      load: gateway.load(),
+      heapUsed: process.memoryUsage().heapUsed,
+      eventLoopDelayMs: Math.max(0, loopDelay.percentile(99) / 1e6),
+      callsWritten: writer.written,
+      callsDropped: writer.dropped,
+      accessLogDropped: accessLog?.dropped ?? 0,
+      counterEvictions: counters.stats().evictions,
+      metrics: metrics.snapshot(),
+    },
+  })
+  loopDelay.reset()
+}
+
 const drain = async (deadlineMs: number): Promise<void> => {
   await gateway.drain(deadlineMs)
   await writer.flush()
-  say({ kind: 'drained' })
+  await accessLog?.close()
   gateway.close()
-  port.close()
   loopDelay.disable()
+  say({ kind: 'drained' })
 }
 
 port.on('message', (message: ToWorker) => {
-  switch (message.kind) {
-    case 'apply':
-      try {
-        gateway.apply(message.document, message.revision)
-        revision = message.revision
-        say({ kind: 'applied', revision })
-      } catch (error) {
-        say({ kind: 'apply-failed', revision: message.revision, message: (error as Error).message })
-      }
-      break
-    case 'report':
-      say({
-        kind: 'report',
-        id: message.id,
-        report: {
-          revision,
-          load: gateway.load(),
-          heapUsed: process.memoryUsage().heapUsed,
-          eventLoopDelayMs: loopDelay.percentile(99) / 1e6,
-          callsWritten: writer.written,
-          callsDropped: writer.dropped,
-          metrics: null,
-        },
-      })
-      loopDelay.reset()
-      break
-    case 'drain':
-      void drain(message.deadlineMs)
-      break
-    case 'reopen-logs':
-      break
-  }
+  if (message.kind === 'apply') apply(message)
+  else if (message.kind === 'report') report(message.id)
+  else if (message.kind === 'drain') void drain(message.deadlineMs)
+  else accessLog?.reopen()
 })
 
 gateway.listen({ host: start.host, port: start.port, reusePort: start.reusePort }).then(

@@ -3,10 +3,10 @@ import { configJsonSchema } from '#config/json-schema'
 
 export const help = `portico schema
 
-Prints the JSON Schema (2020-12) of portico.yaml, with every policy this version has. Editors use it for completion:
+  Prints the JSON Schema (2020-12) of portico.yaml with every policy of this version. Editors complete and check with it:
+
   portico schema > portico.schema.json
-  # yaml-language-server: $schema=./portico.schema.json     (first line of portico.yaml)
-`
+  # yaml-language-server: $schema=./portico.schema.json     (first line of portico.yaml)`
 
 /** `portico schema`; the exit code. */
 export const run = async (args: string[]): Promise<number> => {

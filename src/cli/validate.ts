@@ -3,20 +3,19 @@ import { formatConfigError, loadDocument } from '#config/load'
 
 export const help = `portico validate FILE
 
-Checks a config file without starting anything. Exits with 0 when it is valid, and with 1 after
-listing every error with its line, column and path.
-`
+  Checks a config file without starting anything. Exits with 0 when it is valid, and with 1 after
+  listing every error with its line, column and path.`
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 /** `portico validate FILE`; the exit code. */
 export const run = async (args: string[]): Promise<number> => {
   const [file, ...more] = args
-  if (file === undefined || more.length > 0 || (file.startsWith('-') && file !== '-')) {
+  if (file === undefined || more.length > 0 || file.startsWith('-')) {
     process.stderr.write('portico validate takes one argument, the config file: portico validate portico.yaml\n')
     return 1
   }
-  const result = loadDocument(file === '-' ? '/dev/stdin' : file, configCatalogue)
+  const result = loadDocument(file, configCatalogue)
   if (!result.ok) {
     process.stderr.write(result.errors.map(error => `${formatConfigError(error)}\n`).join(''))
     return 1

@@ -89,10 +89,11 @@ const wrongType = (
   }
   const numeric = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)
   const wantsNumber = expected.includes('number') || expected.includes('int')
-  return { message, suggestion: wantsNumber && numeric ? (value as string) : null }
+  return { message: wantsNumber && numeric ? `${message}: remove the quotes` : message, suggestion: null }
 }
 
 const wrongValue = (values: readonly unknown[], value: unknown): Omit<Issue, 'path' | 'kind'> => {
+  if (values.length === 0) return { message: 'is not valid', suggestion: null }
   const texts = values.filter(one => typeof one === 'string')
   return {
     message: `must be ${list(values)}`,
@@ -119,9 +120,10 @@ const bound = (issue: Found & { code: 'too_small' | 'too_big' }): string => {
 const fromUnion = (issue: Found & { code: 'invalid_union' }, path: Path, value: unknown): Issue[] => {
   const options = (issue as { options?: unknown[] }).options
   if (issue.errors.length === 0) {
-    return [{ path, kind: 'value', ...(options ? wrongValue(options, value) : wrongType([], value)) }]
+    return [{ path, kind: 'value', ...wrongValue(options ?? [], value) }]
   }
-  const isOuter = (one: Found) => one.path.length === 0 && (one.code === 'invalid_type' || one.code === 'invalid_value')
+  const outerCodes = ['invalid_type', 'invalid_value', 'invalid_format']
+  const isOuter = (one: Found) => one.path.length === 0 && one.message.startsWith(mark) && outerCodes.includes(one.code)
   const fitting = issue.errors.filter(branch => !branch.some(isOuter)).sort((a, b) => a.length - b.length)
   if (fitting[0]) return fitting[0].flatMap(one => translate(one, path, value))
   const outer = issue.errors.flat().filter(isOuter)

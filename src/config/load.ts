@@ -90,11 +90,12 @@ export const parseDocument = (text: string, options: ParseOptions): LoadResult =
   for (const { offset, message, suggestion } of source.problems) problems.reportAt(offset, message, suggestion)
   if (problems.found) return { ok: false, errors: problems.list() }
 
-  const { value, problems: wrongValues } = readValues(source, { env, folder: dirname(resolve(file)), readFile })
-  for (const { offset, message, suggestion } of wrongValues) problems.reportAt(offset, message, suggestion)
-  if (value === null || value === undefined) {
-    return problems.found ? { ok: false, errors: problems.list() } : failure(file, emptyFile)
-  }
+  const values = readValues(source, { env, folder: dirname(resolve(file)), readFile })
+  for (const { offset, message, suggestion } of values.problems) problems.reportAt(offset, message, suggestion)
+  for (const node of values.unfilled) problems.unfilled.add(node)
+  if (!values.complete) return { ok: false, errors: problems.list() }
+  const { value } = values
+  if (value === null) return failure(file, emptyFile)
   if (!isMap(value)) return failure(file, 'the file must be a map that begins with "version: 1"')
   const document = decodeRoot(value, problems, options)
   if (problems.found) return { ok: false, errors: problems.list() }

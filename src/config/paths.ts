@@ -88,6 +88,6 @@ export const checkStripPrefix = (prefix: string, path: string): Fault | null => 
   if (wrong !== null) return wrong
   if (prefix.includes('{')) return fault('must be literal: a template cannot be stripped')
   if (path === prefix || path.startsWith(`${prefix}/`)) return null
-  const literal = path.split('/{', 1)[0] as string
-  return fault('must be the beginning of the path, whole segments', literal.length > 1 ? literal : null)
+  const sameLength = path.split('/').slice(0, prefix.split('/').length).join('/')
+  return instead('must be the beginning of the path, whole segments', sameLength.includes('{') ? '' : sameLength)
 }

@@ -1,4 +1,4 @@
-import { isScalar } from 'yaml'
+import { isScalar, type Node } from 'yaml'
 import { type ConfigError, formatPath, isSecretKey, type Path } from './errors.ts'
 import type { Issue } from './issues.ts'
 import type { Source } from './source.ts'
@@ -18,6 +18,8 @@ const planned = new Set([
 export class Problems {
   readonly file: string
   readonly source: Source
+  /** Values that could not be filled in: that was reported, and nothing else about them is. */
+  readonly unfilled = new Set<Node>()
   readonly warnings: ConfigError[] = []
   private readonly errors = new Map<string, ConfigError>()
 
@@ -41,6 +43,8 @@ export class Problems {
   }
 
   report(path: Path, part: 'key' | 'value', message: string, suggestion: string | null = null): void {
+    const node = this.source.node(path)
+    if (node !== null && this.unfilled.has(node)) return
     this.add(formatPath(path), this.source.locate(path, part), ...this.discreet(path, message, suggestion))
   }
 
@@ -53,8 +57,6 @@ export class Problems {
   reportIssues(issues: readonly Issue[], where: (issue: Issue) => Path): void {
     for (const issue of issues) {
       const path = where(issue)
-      // A value that is there but has none is a substitution that failed, which was reported.
-      if (issue.kind === 'missing' && this.source.node(path) !== null) continue
       const shape = formatPath(path).replace(/\[\d+\]/g, '[]')
       const part = issue.kind === 'missing' || issue.kind === 'key' ? 'key' : 'value'
       if (issue.kind === 'key' && planned.has(shape)) this.report(path, part, 'is not supported by this version')

@@ -49,13 +49,20 @@ const ownFields = new Set(
   'connection content-length expect host keep-alive proxy-connection te trailer transfer-encoding upgrade'.split(' '),
 )
 
-/** Entries of a map of header fields with lower-case names; a name may stand there once, in whatever case. */
+const fieldName = z.string().regex(token, 'is not a valid header name')
+
+const sentFieldName = fieldName.superRefine((field, context) => {
+  if (!ownFields.has(field.toLowerCase())) return
+  const hint = field.toLowerCase() === 'host' ? ' (see preserveHost)' : ''
+  context.addIssue(`is set by the gateway itself${hint}`)
+})
+
+/** Header fields with lower-case names; a name may stand there once, in whatever case. */
 const lowerCaseFields = (fields: Record<string, string>, context: z.core.$RefinementCtx): Record<string, string> => {
   const lower: Record<string, string> = {}
   for (const [field, value] of Object.entries(fields)) {
     const key = field.toLowerCase()
-    if (!token.test(field)) complain(context, { message: 'is not a valid header name', suggestion: null }, [field])
-    else if (Object.hasOwn(lower, key)) complain(context, { message: 'is there twice', suggestion: null }, [field])
+    if (Object.hasOwn(lower, key)) complain(context, { message: 'is there twice', suggestion: null }, [field])
     lower[key] = value
   }
   return lower
@@ -64,16 +71,8 @@ const lowerCaseFields = (fields: Record<string, string>, context: z.core.$Refine
 const headerValue = z.string().regex(fieldValue, 'has a character that a header cannot hold')
 
 const sentHeaders = z
-  .record(z.string(), headerValue)
-  .transform((fields, context) => {
-    const lower = lowerCaseFields(fields, context)
-    for (const field of Object.keys(fields)) {
-      if (!ownFields.has(field.toLowerCase())) continue
-      const hint = field.toLowerCase() === 'host' ? ' (see preserveHost)' : ''
-      complain(context, { message: `is set by the gateway itself${hint}`, suggestion: null }, [field])
-    }
-    return Object.entries(lower).flat()
-  })
+  .record(sentFieldName, headerValue)
+  .transform((fields, context) => Object.entries(lowerCaseFields(fields, context)).flat())
   .meta({ description: 'Header fields added to every request, e.g. credentials of the upstream' })
 
 const target = z
@@ -101,7 +100,7 @@ const targets = z
       if (seen.has(url)) complain(context, { message: 'is there twice', suggestion: null }, [index, 'url'])
       seen.add(url)
     }
-    if (list.every(({ weight }) => weight === 0)) {
+    if (list.length > 0 && list.every(({ weight }) => weight === 0)) {
       complain(context, { message: 'have no weight above 0 among them', suggestion: null })
     }
   })
@@ -176,7 +175,7 @@ export const routeSchema = z
       .transform(distinct)
       .meta({ description: 'All hosts when empty; *.example.com stands for every host below example.com' }),
     headers: z
-      .record(z.string(), headerValue)
+      .record(fieldName, headerValue)
       .transform(lowerCaseFields)
       .prefault({})
       .meta({ description: 'Header fields a request must have: exact value, or * for any' }),

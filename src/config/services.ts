@@ -26,10 +26,10 @@ export type ServiceContext = {
 /** Names that are scopes of policies already. */
 const reservedNames = new Set(['settings'])
 
-const takeName = (name: string, path: Path, { problems, names }: ServiceContext): void => {
+const takeName = (name: string, path: Path, part: 'key' | 'value', { problems, names }: ServiceContext): void => {
   const before = names.get(name)
-  if (reservedNames.has(name)) problems.report(path, 'value', `${quote(name)} is reserved`)
-  else if (before) problems.report(path, 'value', `the name ${quote(name)} is taken by ${problems.place(before)}`)
+  if (reservedNames.has(name)) problems.report(path, part, `${quote(name)} is reserved`)
+  else if (before) problems.report(path, part, `the name ${quote(name)} is taken by ${problems.place(before)}`)
   else names.set(name, path)
 }
 
@@ -118,7 +118,7 @@ export const decodeService = (
 
   // Whatever can be read of a wrong service is still checked, so that one run shows all mistakes.
   const name = typeof raw['name'] === 'string' ? raw['name'] : `services[${index}]`
-  if (typeof raw['name'] === 'string') takeName(name, [...at, 'name'], context)
+  if (typeof raw['name'] === 'string') takeName(name, [...at, 'name'], 'value', context)
   const level = policies.below(above, name, [...at, 'policies'], raw['policies'])
   const writtenRoutes = Array.isArray(raw['routes']) ? raw['routes'] : []
   const routes: { route: WrittenRoute; at: Path }[] = decodeRoutes(writtenRoutes, at, context)
@@ -151,7 +151,7 @@ export const decodeSection = (
     return []
   }
   return section.services(result.value).map(({ name, handler, routes: listed }) => {
-    takeName(name, at, context)
+    takeName(name, at, 'key', context)
     const routes = listed.map(({ path, methods }) => ({ route: { path, methods }, at }))
     for (const { route } of routes) {
       const wrong = checkRoutePath(route.path)

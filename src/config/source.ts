@@ -1,5 +1,17 @@
 import type { Alias, Node, YAMLError, YAMLMap, Document as YamlDocument } from 'yaml'
-import { Composer, isAlias, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser, visit } from 'yaml'
+import {
+  Composer,
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  Parser,
+  visit,
+} from 'yaml'
 import type { Path } from './errors.ts'
 
 /** Bytes of a config file; a million routes need about half of it. */
@@ -43,9 +55,27 @@ const messages: Partial<Record<YAMLError['code'], string>> = {
   MULTIPLE_DOCS: 'a config file holds one YAML document: remove the "---" between',
 }
 
-/** The YAML library's own words, without the piece of the file that some of them quote (it may be a secret). */
-const wording = (error: YAMLError): string =>
-  messages[error.code] ?? `not valid YAML: ${error.message.replace(/: ?["`].*$/s, '')}`
+/** Where the bracket or quote begins that nothing closes before `offset`. */
+const openingBefore = (document: YamlDocument.Parsed, offset: number): number | null => {
+  let opening: number | null = null
+  visit(document, {
+    Node(_, node) {
+      if (!node.range || node.range[0] >= offset || node.range[2] < offset) return
+      if ((isCollection(node) && node.flow) || (isScalar(node) && node.type?.startsWith('QUOTE_')))
+        opening = node.range[0]
+    },
+  })
+  return opening
+}
+
+/** Says in our words what the YAML library found; its own may quote a piece of the file, and that may be a secret. */
+const wording = (error: YAMLError, document: YamlDocument.Parsed): SourceProblem => {
+  const unclosed = /^Missing closing|must (?:be sufficiently indented and )?end with a/.test(error.message)
+  const opening = unclosed ? openingBefore(document, error.pos[0]) : null
+  if (opening !== null) return problem(opening, 'what begins here is not closed')
+  const words = messages[error.code] ?? `not valid YAML: ${error.message.replace(/: ?["`].*$/s, '')}`
+  return problem(error.pos[0], words)
+}
 
 const compose = (text: string): Tree => {
   const parser = new Parser()
@@ -62,7 +92,7 @@ const compose = (text: string): Tree => {
   const composer = new Composer<never>({ uniqueKeys: false, version: '1.2', prettyErrors: false })
   const [document, second] = composer.compose(tokens, true, text.length)
   if (!document) return { document: null, problems: [] }
-  const problems = [...document.errors, ...document.warnings].map(error => problem(error.pos[0], wording(error)))
+  const problems = [...document.errors, ...document.warnings].map(error => wording(error, document))
   if (second) problems.push(problem(second.range[0], messages.MULTIPLE_DOCS as string))
   if (document.directives?.yaml.version !== '1.2') problems.push(problem(0, 'only YAML 1.2 is supported'))
   return { document, problems }
@@ -76,6 +106,19 @@ const explainSubstitution = (text: string, found: SourceProblem): SourceProblem 
   const line = text.slice(start, Math.min(end === -1 ? text.length : end, found.offset + 40))
   const bare = /(?:^|[\s,[{:])\$\{/.test(line)
   return bare ? { ...found, message: `${found.message}; inside { } and [ ] write "\${NAME}" in quotes` } : found
+}
+
+/** After the first mistake of a line YAML misunderstands the rest of it. */
+const firstOfLines = (problems: readonly SourceProblem[], lineOf: (offset: number) => number): SourceProblem[] => {
+  const seen = new Set<number>()
+  return [...problems]
+    .sort((a, b) => a.offset - b.offset)
+    .filter(({ offset }) => {
+      const line = lineOf(offset)
+      if (seen.has(line)) return false
+      seen.add(line)
+      return true
+    })
 }
 
 const pairIndexes = new WeakMap<YAMLMap, Map<string, number>>()
@@ -128,6 +171,11 @@ export const readSource = (text: string): Source => {
     return isNode(node) ? node : null
   }
 
+  const position = (offset: number) => {
+    const { line, col } = lines.linePos(offset)
+    return { line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+
   const walk = (path: Path) => {
     let node = follow(document?.contents)
     let key = startOf(node) ?? 0
@@ -152,11 +200,8 @@ export const readSource = (text: string): Source => {
 
   return {
     root: follow(document?.contents),
-    problems: problems.map(found => explainSubstitution(text, found)),
-    position(offset) {
-      const { line, col } = lines.linePos(offset)
-      return { line: Math.max(line, 1), column: Math.max(col, 1) }
-    },
+    problems: firstOfLines(problems, offset => position(offset).line).map(found => explainSubstitution(text, found)),
+    position,
     locate: (path, part) => walk(path)[part],
     node: path => walk(path).node,
     follow,

@@ -31,7 +31,7 @@ const lookUp = (inside: string, { env, folder, readFile }: Surroundings): { text
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(inside)) {
     return { message: `a "\${" must begin \${NAME} or \${file:PATH}; the characters themselves are written "$\${"` }
   }
-  const value = env[inside]
+  const value = Object.hasOwn(env, inside) ? env[inside] : undefined
   return value === undefined ? { message: `the environment variable ${inside} is not set` } : { text: value }
 }
 

@@ -35,10 +35,12 @@ const provider = z.strictObject({
   apiKey: z.string().min(8).optional(),
 })
 
-const ai = z.strictObject({
-  path: z.string().default('/ai').meta({ description: 'Where the section begins' }),
-  providers: z.array(provider).default([]).meta({ description: 'Where models are' }),
-})
+const ai = z
+  .strictObject({
+    path: z.string().default('/ai').meta({ description: 'Where the section begins' }),
+    providers: z.array(provider).default([]).meta({ description: 'Where models are' }),
+  })
+  .meta({ description: 'A section of the file' })
 
 /** Stands in for the units of the program: the configuration knows units by their schemas only. */
 export const testCatalogue: ConfigCatalogue = {

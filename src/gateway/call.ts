@@ -37,6 +37,7 @@ export interface Call {
   /** The configuration this call was matched with; a reload meanwhile does not change it. */
   readonly snapshot: Snapshot
   readonly route: Route | null
+  /** What stands for the templates of the route's path: raw, still percent-encoded, never holding a slash. */
   readonly params: Readonly<Record<string, string>>
   readonly method: string
   /** Normalised path as matched; policies may rewrite what is forwarded in `forwardPath`. */

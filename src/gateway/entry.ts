@@ -1,7 +1,9 @@
 import { GatewayError } from '#base/errors'
+import { getHeader } from '#http/headers'
 import type { ServerExchange } from '#http/message'
 import type { CallObserver } from './gateway-call.ts'
 import { GatewayCall } from './gateway-call.ts'
+import type { Match } from './match.ts'
 import { normalisePath } from './normalise-path.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -17,6 +19,18 @@ export const hostName = (host: string): string => {
   return name
 }
 
+/**
+ * A CORS preflight (Fetch standard §3.2.2) asks about another method than its own. It belongs to the route of that
+ * method, if there is a policy that negotiates; everything else stays a plain OPTIONS request.
+ */
+const preflightMatch = (call: GatewayCall, snapshot: Snapshot): Match | null => {
+  if (call.method !== 'OPTIONS' || getHeader(call.headers, 'origin') === undefined) return null
+  const method = getHeader(call.headers, 'access-control-request-method')
+  if (method === undefined) return null
+  const match = snapshot.matcher.match({ host: call.host, path: call.path, query: call.query, headers: call.headers, method })
+  return match?.route.policies.some(policy => policy.phase === 'negotiate') === true ? match : null
+}
+
 /** Finds the route of a call and fills in what depends on it. Throws `bad-request`, `no-route`, `method-not-allowed`. */
 const route = (call: GatewayCall, snapshot: Snapshot): void => {
   const { target } = call.exchange
@@ -25,7 +39,7 @@ const route = (call: GatewayCall, snapshot: Snapshot): void => {
   call.path = path
   call.query = question < 0 ? '' : target.slice(question + 1)
   call.host = hostName(call.exchange.host)
-  const match = snapshot.matcher.match(call)
+  const match = snapshot.matcher.match(call) ?? preflightMatch(call, snapshot)
   if (match === null) {
     const allowed = snapshot.matcher.allowedMethods(call)
     if (allowed.length === 0) throw new GatewayError('no-route')

@@ -16,7 +16,9 @@ export const fieldKinds = {
 
 export type FieldName = { readonly lower: string; readonly kind: number }
 
-const kindOf: Record<string, number> = {
+const kindOf: Record<string, number | undefined> = {
+  // A field may be called `constructor`.
+  __proto__: null as never,
   connection: fieldKinds.connection,
   'content-length': fieldKinds.contentLength,
   expect: fieldKinds.expect,

@@ -207,7 +207,7 @@ export const parseRequestHead = (text: string, maxFields: number): RequestHead =
 export const parseResponseHead = (text: string, maxFields: number): ResponseHead => {
   const minorVersion = parseVersion(text, 0)
   const line = text.indexOf('\r\n')
-  if (!/^ [1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?$/.test(text.slice(8, line))) throw invalid('The status line is not valid')
+  if (!/^ [1-5][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?$/.test(text.slice(8, line))) throw invalid('The status line is not valid')
   const head = parseFields(text, line + 2, maxFields) as ResponseHead
   if (minorVersion === 0 && head.chunked) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
   head.status = (text.charCodeAt(9) - 48) * 100 + (text.charCodeAt(10) - 48) * 10 + text.charCodeAt(11) - 48

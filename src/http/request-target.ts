@@ -1,16 +1,27 @@
+import { isIPv6 } from 'node:net'
 import { GatewayError } from '#base/errors'
 import type { RequestHead } from './parse-head.ts'
 
 const maxKnownHosts = 1024
 const knownHosts = new Set<string>()
 
-/** RFC 3986 §3.2.2 with an optional port: a registered name, an IPv4 address, or an IPv6 literal. */
-const hostPattern = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+(?::[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?$/
+/**
+ * A name, an IPv4 address, or an IPv6 literal, with an optional port. RFC 3986 §3.2.2 also allows escapes and
+ * punctuation in names; no resolvable name has them, and readers disagree about what they mean.
+ */
+const hostPattern = /^(?:[A-Za-z0-9\-._~]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{1,5}))?$/
+
+const isHost = (host: string): boolean => {
+  const match = hostPattern.exec(host)
+  if (match === null) return false
+  const [, literal, port] = match
+  return (literal === undefined || isIPv6(literal)) && (port === undefined || Number(port) <= 65_535)
+}
 
 /** Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). */
 const checkHost = (host: string): void => {
   if (knownHosts.has(host)) return
-  if (host.length > 300 || !hostPattern.test(host)) throw new GatewayError('bad-request', { detail: 'Host is not valid' })
+  if (host.length > 300 || !isHost(host)) throw new GatewayError('bad-request', { detail: 'Host is not valid' })
   if (knownHosts.size < maxKnownHosts) knownHosts.add(host)
 }
 

@@ -10,20 +10,20 @@ const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'tr
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+const yamlOptions = { prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const
+
 /** Reads a contract written in JSON or YAML; throws an Error with one sentence for what is neither. */
 export const parseContract = (text: string): unknown => {
   const bare = text.replace(/^\uFEFF/, '')
   try {
-    return bare.trimStart().startsWith('{')
-      ? JSON.parse(bare)
-      : parse(bare, { prettyErrors: false, logLevel: 'silent' })
+    if (bare.trimStart().startsWith('{')) return JSON.parse(bare)
   } catch {
     // Flow-style YAML begins like JSON.
-    try {
-      return parse(bare, { prettyErrors: false, logLevel: 'silent' })
-    } catch {
-      throw new Error('is neither valid YAML nor valid JSON')
-    }
+  }
+  try {
+    return parse(bare, yamlOptions)
+  } catch {
+    throw new Error('is neither valid YAML nor valid JSON')
   }
 }
 

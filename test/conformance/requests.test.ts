@@ -126,6 +126,8 @@ const hosts: RequestCase[] = [
   refuses('host-empty', 'engine', raw('GET /x HTTP/1.1', 'Host:')),
   refuses('host-blank', 'engine', raw('GET /x HTTP/1.1', 'Host:  \t ')),
   refuses('host-list', 'RFC 9110 §7.2', raw('GET /x HTTP/1.1', 'Host: a.test, b.test')),
+  refuses('host-list-no-space', 'RFC 9110 §7.2', raw('GET /x HTTP/1.1', 'Host: a.test,b.test')),
+  refuses('host-bracket-dots', 'RFC 3986 §3.2.2', raw('GET /x HTTP/1.1', 'Host: [...]')),
   refuses('host-userinfo', 'RFC 9110 §7.2', raw('GET /x HTTP/1.1', 'Host: user@a.test')),
   refuses('host-scheme', 'RFC 9110 §7.2', raw('GET /x HTTP/1.1', 'Host: http://a.test')),
   refuses('host-path', 'RFC 9110 §7.2', raw('GET /x HTTP/1.1', 'Host: a.test/x')),

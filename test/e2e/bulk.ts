@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Writable } from 'node:stream'
 import { seededRandom } from '../fuzz/random.ts'
 
 const random = seededRandom(42)
@@ -20,25 +21,28 @@ export const bulkHash = (bytes: number): string => {
   return hash.digest('hex')
 }
 
-type Sink = {
-  write(chunk: Buffer): boolean
-  end(): unknown
-  once(event: 'drain' | 'close', listener: () => void): unknown
-  destroyed: boolean
-}
+/** Resolves when the stream can take more, or never will. */
+const drained = (sink: Writable): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      sink.off('drain', done).off('close', done)
+      resolve()
+    }
+    sink.on('drain', done).on('close', done)
+  })
 
 /** Writes `bulk(bytes)` as fast as the sink takes it; `sent` is told how far it got. */
-export const writeBulk = async (sink: Sink, bytes: number, sent: (total: number) => void = () => {}): Promise<void> => {
+export const writeBulk = async (
+  sink: Writable,
+  bytes: number,
+  sent: (total: number) => void = () => {},
+): Promise<void> => {
   let total = 0
   for (const chunk of bulk(bytes)) {
     if (sink.destroyed) return
     total += chunk.length
     sent(total)
-    if (!sink.write(chunk))
-      await new Promise<void>(resolve => {
-        sink.once('drain', resolve)
-        sink.once('close', resolve)
-      })
+    if (!sink.write(chunk)) await drained(sink)
   }
   sink.end()
 }
@@ -46,8 +50,9 @@ export const writeBulk = async (sink: Sink, bytes: number, sent: (total: number)
 export type BulkOrigin = {
   readonly url: string
   readonly server: Server
-  /** Bytes handed to the socket of the newest download. */
+  /** Bytes of downloads written since the last `forget`. */
   readonly sent: () => number
+  forget(): void
   stop(): Promise<void>
 }
 
@@ -80,6 +85,9 @@ export const bulkOrigin = async (): Promise<BulkOrigin> => {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     server,
     sent: () => sent,
+    forget: () => {
+      sent = 0
+    },
     stop: async () => {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))

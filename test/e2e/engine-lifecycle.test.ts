@@ -144,7 +144,7 @@ test('a wrong configuration at reload changes nothing but the status', async () 
   try {
     const before = await portico.status()
     const after = await portico.reload('version: 1\nservices: [{ name: main, upstrem: {} }]\n')
-    assert.equal(after.revision, before.revision)
+    assert.equal(after.snapshot.revision, before.snapshot.revision)
     assert.match(JSON.stringify(after.lastReloadError), /upstrem/)
     assert.equal((await rawCall(portico.gatewayPort, get('/x'))).status, 200)
     const healed = await portico.reload(oneService(origin.url, { policies: { 'body-limit': {} } }))

@@ -93,9 +93,11 @@ const settled = (read: () => number): Promise<number> => {
   }, 'a transfer to come to a stop')
 }
 
-test('a client that does not read stops the origin; when it reads again it gets everything', async () => {
+test('a client that does not read stops the origin; when it reads again it gets everything', async t => {
   const size = 300 * mega
+  bulk.forget()
   const socket = connect(portico.gatewayPort, '127.0.0.1')
+  t.after(() => socket.destroy())
   await once(socket, 'connect')
   socket.pause()
   socket.write(get(`/down/${size}`, 'Connection: close'))
@@ -118,8 +120,9 @@ test('a client that does not read stops the origin; when it reads again it gets 
   assert.equal(hash.digest('hex'), bulkHash(size))
 })
 
-test('an origin that does not read stops the client', async () => {
+test('an origin that does not read stops the client', async t => {
   const socket = connect(portico.gatewayPort, '127.0.0.1')
+  t.after(() => socket.destroy())
   await once(socket, 'connect')
   socket.on('error', () => {})
   socket.write(head('PUT /s/stuck HTTP/1.1', `Content-Length: ${300 * mega}`))

@@ -367,10 +367,7 @@ export class ServerConnection implements PeerInfo, BodySink {
     }
     const { status, headers, body } = this.#context.onInvalid(error, this, this.requestStartedMono)
     const bytes = Buffer.from(body)
-    const head = `${statusLine(status)}${fieldLines(headers)}content-length: ${bytes.length}
-connection: close
-
-`
+    const head = `${statusLine(status)}${fieldLines(headers)}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`
     writeTextAndBytes(this.#socket, head, bytes, '')
     this.#linger()
   }

@@ -27,6 +27,6 @@ export const originMatcher = (entries: readonly string[]): ((origin: string) => 
         origin.length > start.length + end.length &&
         origin.startsWith(start) &&
         origin.endsWith(end) &&
-        true,
+        isSubdomain(origin.slice(start.length, -end.length)),
     )
 }

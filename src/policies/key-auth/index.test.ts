@@ -5,7 +5,7 @@ import { policyContract } from '#policies/policy-contract'
 import { type TestCallInput, testCall, testConsumer, testContext, through } from '#policies/test-call'
 import { keyAuth } from './index.ts'
 
-const consumers = [testConsumer('alice', 'k1', 'k1-second'), testConsumer('bob', 'k2', 'schlüssel')]
+const consumers = [testConsumer('alice', 'k1', 'k1-second'), testConsumer('bob', 'k2', 'schlüssel', 'k'.repeat(513))]
 
 policyContract(keyAuth, {
   config: {},
@@ -93,7 +93,7 @@ test('another scheme is no key though Authorization is the configured header', a
 
 for (const [what, input] of [
   ['an unknown key', { headers: { 'x-api-key': 'nope' } }],
-  ['a key that is too long', { headers: { 'x-api-key': 'k'.repeat(513) } }],
+  ['a key that is longer than 512 characters', { headers: { 'x-api-key': 'k'.repeat(513) } }],
   ['the hash of a key', { headers: { 'x-api-key': consumers[0]?.keyHashes[0] ?? '' } }],
   ['the name of a property of objects', { headers: { 'x-api-key': '__proto__' } }],
 ] as [string, TestCallInput][])
@@ -121,17 +121,6 @@ test('an optional key may be absent but not wrong', async () => {
   assert.deepEqual([anonymous.status, anonymous.call.consumer], [200, null])
   assert.equal((await send({ headers: { 'x-api-key': 'k1' } }, { optional: true })).call.consumer?.name, 'alice')
   assert.equal((await send({ headers: { 'x-api-key': 'nope' } }, { optional: true })).status, 401)
-})
-
-test('a key seen before still belongs to its own consumer, also past the size of the memory', async () => {
-  const many = Array.from({ length: 5000 }, (_, i) => testConsumer(`consumer-${i}`, `key-${i}`))
-  const policy = keyAuth.create(keyAuth.schema.parse({}), testContext({ consumers: many }))
-  for (let round = 0; round < 2; round++)
-    for (const i of [...many.keys()]) {
-      const call = testCall({ headers: { 'x-api-key': `key-${i}` } })
-      policy.request?.(call, () => {})
-      if (call.consumer?.name !== `consumer-${i}`) assert.fail(`key-${i} named ${call.consumer?.name}`)
-    }
 })
 
 test('a key that is gone after a reload is refused though it was seen before', async () => {
