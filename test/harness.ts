@@ -25,6 +25,8 @@ export type PorticoOptions = {
   env?: Record<string, string>
   /** More flags for `portico start`. */
   args?: string[]
+  /** Flags for Node itself. */
+  nodeArgs?: string[]
   workers?: number
   /** Files written beside the config before the start, by name. */
   files?: Record<string, string>
@@ -85,9 +87,9 @@ const token = 'harness-admin-token-0123456789abcdef'
 const textOf = (config: object | string): string =>
   typeof config === 'string' ? config : JSON.stringify(config, null, 2)
 
-const programArguments = (): string[] => {
+const program = (): string => {
   const launcher = join(root, 'bin/portico.js')
-  return [existsSync(launcher) ? launcher : join(root, 'src/main.ts')]
+  return existsSync(launcher) ? launcher : join(root, 'src/main.ts')
 }
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
@@ -122,11 +124,15 @@ export const startPortico = async (options: PorticoOptions): Promise<Portico> =>
     ...['--config', configFile, '--data', dataFolder, '--admin-token', token],
     ...['--gateway', '127.0.0.1:0', '--console', '127.0.0.1:0', '--workers', String(options.workers ?? 1)],
   ]
-  const child = spawn(process.execPath, [...programArguments(), 'start', ...flags, ...(options.args ?? [])], {
-    cwd: folder,
-    env: { ...process.env, NODE_OPTIONS: '', ...options.env, PORTICO_READY_JSON: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...(options.nodeArgs ?? []), program(), 'start', ...flags, ...(options.args ?? [])],
+    {
+      cwd: folder,
+      env: { ...process.env, NODE_OPTIONS: '', ...options.env, PORTICO_READY_JSON: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   running.add(child)
   let output = ''
   const keep = (chunk: Buffer) => {

@@ -33,7 +33,7 @@ const readBody = (exchange: ServerExchange, limit: number): Promise<Buffer> =>
     }
     const chunks: Buffer[] = []
     let size = 0
-    exchange.onAbort = reject
+    exchange.listener = { onAbort: reject, onDrain: () => {}, onFinish: () => {} }
     exchange.receive({
       onBodyData: chunk => {
         size += chunk.length

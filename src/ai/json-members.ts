@@ -56,12 +56,12 @@ const skipString = (text: Uint8Array, from: number): number => {
       i++
       continue
     }
-    const escape = text[i + 1]
-    if (escape === 0x75) {
+    const escaped = text[i + 1]
+    if (escaped === 0x75) {
       if (!isHex(text[i + 2]) || !isHex(text[i + 3]) || !isHex(text[i + 4]) || !isHex(text[i + 5]))
         throw new JsonError('a \\u escape needs four hexadecimal digits', i)
       i += 6
-    } else if (escape !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(escape))) i += 2
+    } else if (escaped !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(escaped))) i += 2
     else throw new JsonError('an escape in a string is unknown', i)
   }
 }
@@ -94,7 +94,8 @@ const skipScalar = (text: Uint8Array, from: number): number => {
   const byte = text[from]
   if (byte === quote) return skipString(text, from)
   if (byte === minus || isDigit(byte)) return skipNumber(text, from)
-  for (const word of literals) if (word.every((letter, index) => text[from + index] === letter)) return from + word.length
+  for (const word of literals)
+    if (word.every((letter, index) => text[from + index] === letter)) return from + word.length
   throw new JsonError(byte === undefined ? 'the text ends too early' : 'a value is expected', from)
 }
 

@@ -36,12 +36,16 @@ const additions: [string, string][] = [
   ['{"a":1}', '{"a":1,"x":true}'],
   ['{"a":{}\n}\n', '{"a":{}\n,"x":true}\n'],
 ]
-for (const [text, longer] of additions) test(`adding a member to ${JSON.stringify(text)}`, () => assert.equal(add(text), longer))
+for (const [text, longer] of additions)
+  test(`adding a member to ${JSON.stringify(text)}`, () => assert.equal(add(text), longer))
 
 test('bytes around an edit stay as they are, valid UTF-8 or not', () => {
   const bytes = Buffer.concat([Buffer.from('{"model":"a","x":"'), Buffer.from([0xff, 0xc3]), Buffer.from('"}')])
   const member = jsonMembers(bytes, ['model']).members.get('model')
   assert.ok(member)
   const spliced = splice(bytes, [{ start: member.start, end: member.end, text: '"ü"' }])
-  assert.deepEqual(spliced, Buffer.concat([Buffer.from('{"model":"ü","x":"'), Buffer.from([0xff, 0xc3]), Buffer.from('"}')]))
+  assert.deepEqual(
+    spliced,
+    Buffer.concat([Buffer.from('{"model":"ü","x":"'), Buffer.from([0xff, 0xc3]), Buffer.from('"}')]),
+  )
 })

@@ -7,7 +7,7 @@ type Seen = { raw: string; data: string | null }
 
 const copy = ({ raw, data, dataAt }: SseEvent): Seen => {
   if (dataAt >= 0) assert.deepEqual(raw.subarray(dataAt, dataAt + (data?.length ?? 0)), data)
-  return { raw: raw.toString('latin1'), data: data && data.toString('utf8') }
+  return { raw: raw.toString('latin1'), data: data?.toString('utf8') ?? null }
 }
 
 const split = (pieces: Buffer[], maxEvent?: number): Seen[] => {
@@ -82,10 +82,13 @@ test('any split of the bytes gives the same events, and together they are the st
 test('events above the limit are not held: their bytes come out unread, and so does everything after', () => {
   const text = `data: small\n\ndata: ${'x'.repeat(100)}\n\ndata: after\n\n`
   for (const size of [1, 7, 1000]) {
-    const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) => Buffer.from(text).subarray(i * size, (i + 1) * size))
+    const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
+      Buffer.from(text).subarray(i * size, (i + 1) * size),
+    )
     const seen = split(pieces, 50)
     assert.equal(seen.map(event => event.raw).join(''), text)
-    if (size < 50) assert.deepEqual([seen[0]?.data, ...new Set(seen.slice(1).map(event => event.data))], ['small', null])
+    if (size < 50)
+      assert.deepEqual([seen[0]?.data, ...new Set(seen.slice(1).map(event => event.data))], ['small', null])
   }
 })
 

@@ -36,7 +36,8 @@ const readEvent = (raw: Buffer, first: boolean): SseEvent => {
   }
   if (values.length === 0) return { raw, data: null, dataAt: -1 }
   const pieces = values.map(([from, to]) => raw.subarray(from, to))
-  if (pieces.length === 1) return { raw, data: pieces[0] as Buffer, dataAt: (values[0] as readonly [number, number])[0] }
+  if (pieces.length === 1)
+    return { raw, data: pieces[0] as Buffer, dataAt: (values[0] as readonly [number, number])[0] }
   const data = Buffer.concat(pieces.flatMap((piece, index) => (index === 0 ? [piece] : [Buffer.from('\n'), piece])))
   return { raw, data, dataAt: -1 }
 }

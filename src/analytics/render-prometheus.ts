@@ -79,6 +79,7 @@ const histogram = (
   }
   let text = header(name, 'histogram', help)
   for (const [key, { labels: own, sum, counts }] of sums) {
+    if (counts.every(count => count === 0)) continue
     let count = 0
     for (let i = 0; i < counts.length; i++) {
       count += counts[i] as number

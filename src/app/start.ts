@@ -43,11 +43,16 @@ const consoleLimits = { head: 65_536, headers: 128, target: 16_384, connections:
 
 const wrongConfig = (errors: readonly ConfigError[]): UserError => new UserError(errors.map(formatConfigError).join('\n'), 2)
 
+const warnOf = (warnings: readonly ConfigError[], log: Log): void => {
+  for (const warning of warnings) log('warn', formatConfigError(warning))
+}
+
 /** Starts the whole program in this process: configuration, call log, gateway workers, console port. */
 export const startPortico = async (options: StartOptions): Promise<Portico> => {
   const { configFile, env, log } = options
-  const first = await readConfiguration(configFile, env, 1)
+  const first = readConfiguration(configFile, env, 1)
   if (!first.ok) throw wrongConfig(first.errors)
+  warnOf(first.warnings, log)
   let { document, snapshot } = first
   let lastReloadError: { at: string; errors: string[] } | null = null
 
@@ -113,16 +118,14 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
 
   let reloading: Promise<boolean> = Promise.resolve(true)
   const reloadNow = async (): Promise<boolean> => {
-    const next = await readConfiguration(configFile, env, snapshot.revision + 1).catch((error: Error) => ({
-      ok: false as const,
-      errors: [error.message],
-    }))
+    const next = readConfiguration(configFile, env, snapshot.revision + 1)
     if (!next.ok) {
-      const errors = next.errors.map(error => (typeof error === 'string' ? error : formatConfigError(error)))
+      const errors = next.errors.map(formatConfigError)
       lastReloadError = { at: new Date().toISOString(), errors }
       log('error', `The configuration was not reloaded; the last good one goes on:\n${errors.join('\n')}`)
       return false
     }
+    warnOf(next.warnings, log)
     await workers.apply(next.document, next.snapshot.revision)
     document = next.document
     snapshot = next.snapshot

@@ -57,7 +57,7 @@ export const run = async (args: string[]): Promise<number> => {
 }
 
 const explainFile = async (file: string, method: string, url: string, headers: string[]): Promise<Explanation> => {
-  const loaded = await readConfiguration(resolve(file), process.env, 1)
+  const loaded = readConfiguration(resolve(file), process.env, 1)
   if (!loaded.ok) throw new UserError(loaded.errors.map(formatConfigError).join('\n'))
   return explain(loaded.snapshot, { method, url, headers })
 }

@@ -13,7 +13,6 @@ after(() => rmSync(folder, { recursive: true }))
 const portico = (args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     cwd: folder,
-    input,
     encoding: 'utf8',
   })
   return { status, stdout, stderr }

@@ -1,5 +1,5 @@
-import { configCatalogue } from '#app/catalogue'
-import { formatConfigError, loadDocument } from '#config/load'
+import { readConfiguration } from '#app/configuration'
+import { formatConfigError } from '#config/errors'
 
 export const help = `portico validate FILE
 
@@ -15,7 +15,7 @@ export const run = async (args: string[]): Promise<number> => {
     process.stderr.write('portico validate takes one argument, the config file: portico validate portico.yaml\n')
     return 1
   }
-  const result = loadDocument(file, configCatalogue)
+  const result = readConfiguration(file, process.env, 1)
   if (!result.ok) {
     process.stderr.write(result.errors.map(error => `${formatConfigError(error)}\n`).join(''))
     return 1

@@ -21,6 +21,8 @@ export type RouteDocument = {
   /** Parameter name to exact value; `*` means present. */
   readonly query: Readonly<Record<string, string>>
   readonly stripPrefix: string | null
+  /** Whether `%2F` and `%5C` may stand in the path. */
+  readonly encodedSlashes: 'reject' | 'keep'
   readonly policies: readonly PolicyUse[]
 }
 
@@ -28,7 +30,7 @@ export type UpstreamDocument = {
   /** URLs are in normal form and end without a slash. */
   readonly targets: readonly { readonly url: string; readonly weight: number }[]
   readonly balance: 'round-robin' | 'least-requests' | 'random-two'
-  /** Milliseconds. */
+  /** Milliseconds; `total` is Infinity unless set. */
   readonly timeouts: { readonly connect: number; readonly response: number; readonly total: number }
   /** Additional tries after the first. */
   readonly retry: { readonly attempts: number }

@@ -77,7 +77,7 @@ const exampleSurroundings = {
 test('a whole file decodes to what the gateway compiles', () => {
   const keyAuth = { header: 'x-api-key', optional: false }
   const rateLimit = { limit: 100, window: 60_000, by: 'consumer', algorithm: 'gcra' }
-  const route = { hosts: [], headers: {}, query: {}, stripPrefix: null }
+  const route = { hosts: [], headers: {}, query: {}, stripPrefix: null, encodedSlashes: 'reject' }
   const orders = [
     { name: 'key-auth', scope: 'orders', config: keyAuth },
     { name: 'rate-limit', scope: 'orders', config: rateLimit },
@@ -121,6 +121,7 @@ test('a whole file decodes to what the gateway compiles', () => {
             path: '/orders/{id}/items',
             methods: [],
             stripPrefix: '/orders',
+            encodedSlashes: 'reject',
             policies: orders,
           },
         ],

@@ -125,7 +125,10 @@ const upstreamSchema = z
       .strictObject({
         connect: duration({ min: '1ms', max: '10m', doc: 'Until the connection stands' }).prefault('2s'),
         response: duration({ min: '1ms', max: '24h', doc: 'Until the head of the response is there' }).prefault('30s'),
-        total: duration({ min: '1ms', max: '24h', doc: 'Until the response is complete' }).prefault('60s'),
+        // Streams may last for hours, so only the user can know a sensible end.
+        total: duration({ min: '1ms', max: '24h', doc: 'Until the response is complete; no limit unless set' })
+          .optional()
+          .transform(ms => ms ?? Number.POSITIVE_INFINITY),
       })
       .prefault({})
       .meta({ description: 'How long an upstream may take' }),
@@ -188,6 +191,10 @@ export const routeSchema = z
       .nullable()
       .default(null)
       .meta({ description: 'Beginning of the path that the upstream does not see' }),
+    encodedSlashes: z
+      .enum(['reject', 'keep'])
+      .default('reject')
+      .meta({ description: 'What to do with %2F and %5C in the path: refuse the call, or forward them as data' }),
     policies: z.unknown().optional().meta({ description: 'Policies of this route' }),
   })
   .superRefine(({ path, stripPrefix }, context) => {

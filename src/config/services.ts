@@ -43,7 +43,7 @@ const finishRoutes = (
   const whole = written.map(({ route }) => ({ name: undefined, hosts: [], headers: {}, query: {}, ...route }))
   const ids = routeIds(service, whole)
   return whole.map((route, index) => {
-    const { path, methods, hosts, headers, query, stripPrefix = null } = route
+    const { path, methods, hosts, headers, query, stripPrefix = null, encodedSlashes = 'reject' } = route
     const at = written[index]!.at
     const id = ids[index]!
     for (const claim of routeClaims(pathShape(path), route)) {
@@ -52,7 +52,7 @@ const finishRoutes = (
       else problems.report(at, 'value', `nothing tells this route apart from ${problems.place(before)}`)
     }
     const own = policies.below(level, id, [...at, 'policies'], route.policies)
-    return { id, path, methods, hosts, headers, query, stripPrefix, policies: policies.uses(own) }
+    return { id, path, methods, hosts, headers, query, stripPrefix, encodedSlashes, policies: policies.uses(own) }
   })
 }
 

@@ -1,3 +1,4 @@
+import type { GatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
 import type { ServerExchange } from '#http/message'
 import type { Consumer } from './contract.ts'
@@ -72,5 +73,5 @@ export interface Call {
   /** Starts a streamed answer of this handler; `length` is -1 when unknown. Then `write`/`end` of the exchange. */
   startResponse(status: number, headers: HeaderList, length: number): void
   /** Registers work to stop when the client goes away; at most one, the latest wins. */
-  onAbort(listener: () => void): void
+  onClientAbort(listener: (error: GatewayError) => void): void
 }

@@ -132,7 +132,8 @@ export const compile = (document: Document, context: CompileContext): Snapshot =
       segments,
       parameterNames: segments.filter(segment => segment.startsWith('{')).map(segment => segment.slice(1, -1)),
       stripPrefix: route.stripPrefix === null ? '' : route.stripPrefix.replace(/\/$/, ''),
-      encodedSeparators: service.handler !== null,
+      // A handler of our own reads its path itself; only an upstream may read it in another way than it was matched.
+      encodedSeparators: service.handler !== null || route.encodedSlashes === 'keep',
       policies: ordered.map(({ use, unit }) => ({ name: use.name, phase: unit.phase, scope: use.scope })),
       handle: link(policies, answer.handle),
       onResponse: linkResponses(policies),

@@ -2,10 +2,11 @@ import { monotonicMs } from '#base/clock'
 import { GatewayError } from '#base/errors'
 import { randomHex } from '#base/ids'
 import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
-import { getHeader, type HeaderList } from '#http/headers'
+import { fieldLines } from '#http/field-lines'
+import type { HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
-import type { GatewayCall } from './gateway-call.ts'
+import type { CallForward, GatewayCall } from './gateway-call.ts'
 import { tunnel } from './tunnel.ts'
 import type { Target, Upstream } from './upstream.ts'
 
@@ -39,36 +40,29 @@ export type ForwardOptions = {
 /** RFC 9110 §9.2.2, and QUERY (RFC 10008 §2). */
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
 
+/** The fields of `own` whose names are not in `replaced`. */
+const without = (own: HeaderList, replaced: HeaderList): HeaderList =>
+  own.filter((_, index) => !replaced.some((name, at) => at % 2 === 0 && name === own[index & ~1]))
+
 /** The fields every upstream gets from the gateway (product interface: "HTTP of the gateway"). */
-const upstreamHeaders = (call: GatewayCall, own: HeaderList, upstream: Upstream): HeaderList => {
+const upstreamFields = (call: GatewayCall, own: HeaderList, upstream: Upstream): string => {
   const { forwarding, exchange, consumer } = call
-  const headers = own.slice()
   const { peer } = exchange
-  headers.push(
-    'x-request-id',
-    forwarding.requestId,
-    'x-forwarded-for',
-    forwarding.forwardedFor === '' ? peer.remoteAddress : `${forwarding.forwardedFor}, ${peer.remoteAddress}`,
-    'x-forwarded-proto',
-    forwarding.forwardedProto === '' ? (peer.encrypted ? 'https' : 'http') : forwarding.forwardedProto,
-    'x-forwarded-host',
-    forwarding.forwardedHost === '' ? exchange.host : forwarding.forwardedHost,
-    'traceparent',
-    `00-${forwarding.traceId}-${randomHex(8)}-${forwarding.traceFlags}`,
-    'via',
-    exchange.minorVersion === 1 ? '1.1 portico' : '1.0 portico',
-  )
-  if (consumer !== null) headers.push('x-consumer', consumer.name)
+  const { forwardedFor, forwardedProto, forwardedHost } = forwarding
   const fixed = upstream.config.headers
-  for (let i = 0; i < fixed.length; i += 2) {
-    const name = fixed[i] as string
-    if (getHeader(headers, name) === undefined) headers.push(name, fixed[i + 1] as string)
-  }
-  return headers
+  const passed = fixed.length === 0 ? own : without(own, fixed)
+  let text = `${fieldLines(passed)}x-request-id: ${forwarding.requestId}\r\nx-forwarded-for: ${
+    forwardedFor === '' ? peer.remoteAddress : `${forwardedFor}, ${peer.remoteAddress}`
+  }\r\nx-forwarded-proto: ${forwardedProto === '' ? (peer.encrypted ? 'https' : 'http') : forwardedProto}\r\nx-forwarded-host: ${
+    forwardedHost === '' ? exchange.host : forwardedHost
+  }\r\ntraceparent: 00-${forwarding.traceId}-${randomHex(8)}-${forwarding.traceFlags}\r\nvia: 1.${exchange.minorVersion} portico\r\n`
+  if (consumer !== null) text += `x-consumer: ${consumer.name}\r\n`
+  if (fixed.length > 0) text += fieldLines(fixed)
+  return text
 }
 
 /** One call on its way to an upstream and back, over as many tries as its policy allows. */
-class Forward implements ResponseHandler {
+class Forward implements ResponseHandler, CallForward {
   readonly #call: GatewayCall
   readonly #options: ForwardOptions
   readonly #upstream: Upstream
@@ -80,7 +74,7 @@ class Forward implements ResponseHandler {
   #ready = false
   #attempts: number
   #startedAt = 0
-  #headers: HeaderList
+  #fields: string
   #bodyStarted = false
   #bodyBytes = 0
   #filter: ResponseFilter | null = null
@@ -94,11 +88,10 @@ class Forward implements ResponseHandler {
     this.#exchange = call.exchange
     this.#method = options.method ?? call.method
     this.#attempts = options.upstream.config.retry.attempts
-    this.#headers = upstreamHeaders(call, options.headers ?? call.headers, options.upstream)
+    this.#fields = upstreamFields(call, options.headers ?? call.headers, options.upstream)
     this.#startedAt = monotonicMs()
     this.#deadline = this.#startedAt + options.upstream.config.timeouts.total
-    call.onAbort(() => this.#abandon())
-    call.exchange.onDrain = () => this.#client?.resume()
+    call.forward = this
     this.#try(false)
   }
 
@@ -130,7 +123,7 @@ class Forward implements ResponseHandler {
       method: this.#method,
       target: target.basePath + path,
       host: preserveHost && exchange.host !== '' ? exchange.host : target.authority,
-      headers: this.#headers,
+      fields: this.#fields,
       length,
       body: body ?? null,
       upgrade: this.#upgrade(),
@@ -177,6 +170,11 @@ class Forward implements ResponseHandler {
 
   onDrain(): void {
     this.#exchange.resume()
+  }
+
+  /** The client can take more. */
+  resume(): void {
+    this.#client?.resume()
   }
 
   // ---- response
@@ -278,7 +276,7 @@ class Forward implements ResponseHandler {
   }
 
   /** The client has gone, or broke its body: the upstream is freed at once. */
-  #abandon(): void {
+  abandon(): void {
     const client = this.#client
     if (client === null) return
     this.#done()

@@ -1,7 +1,7 @@
 import { monotonicMs, wallMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
-import type { ServerExchange } from '#http/message'
+import type { ExchangeListener, ServerExchange } from '#http/message'
 import { BodyReader } from './body-reader.ts'
 import type { AiUsage, Call, CallOutcome } from './call.ts'
 import type { Consumer } from './contract.ts'
@@ -14,8 +14,14 @@ export type CallObserver = (call: GatewayCall, outcome: CallOutcome) => void
 
 const noParams: Readonly<Record<string, string>> = Object.freeze({})
 
+/** What a call must be able to tell whatever is fetching its answer. */
+export interface CallForward {
+  abandon(): void
+  resume(): void
+}
+
 /** The one implementation of Call; see there for what the fields mean. */
-export class GatewayCall implements Call {
+export class GatewayCall implements Call, ExchangeListener {
   readonly exchange: ServerExchange
   readonly snapshot: Snapshot
   readonly method: string
@@ -40,6 +46,8 @@ export class GatewayCall implements Call {
   #status = 0
   #error: GatewayError | null = null
   #abortListener: ((error: GatewayError) => void) | null = null
+  /** Set while an upstream answers: it is told when the client left, and when it may go on. */
+  forward: CallForward | null = null
   #finished = false
 
   constructor(exchange: ServerExchange, snapshot: Snapshot, observer: CallObserver) {
@@ -52,8 +60,7 @@ export class GatewayCall implements Call {
     this.startedMono = exchange.startedMono
     this.startedAt = wallMs()
     this.forwarding = readForwarding(exchange.headers, exchange.peer.remoteAddress, snapshot.isTrusted)
-    exchange.onAbort = error => this.#aborted(toGatewayError(error))
-    exchange.onFinish = () => this.finish()
+    exchange.listener = this
   }
 
   get clientAddress(): string {
@@ -103,7 +110,8 @@ export class GatewayCall implements Call {
     process.nextTick(flush, this.exchange)
   }
 
-  onAbort(listener: (error: GatewayError) => void): void {
+
+  onClientAbort(listener: (error: GatewayError) => void): void {
     this.#abortListener = listener
   }
 
@@ -149,8 +157,17 @@ export class GatewayCall implements Call {
     }
   }
 
-  #aborted(error: GatewayError): void {
+  onDrain(): void {
+    this.forward?.resume()
+  }
+
+  onFinish(): void {
+    this.finish()
+  }
+
+  onAbort(error: GatewayError): void {
     this.#error ??= error
+    this.forward?.abandon()
     const listener = this.#abortListener
     this.#abortListener = null
     if (listener !== null) listener(error)

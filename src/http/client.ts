@@ -12,12 +12,13 @@ export type Origin = {
   readonly tls: (SecureContextOptions & { servername: string; rejectUnauthorized: boolean }) | null
 }
 
-/** A request for an origin: end-to-end fields only, framing and connection fields are written by the engine. */
+/** A request for an origin; Host, framing and connection fields are written by the engine. */
 export type OutgoingRequest = {
   readonly method: string
   readonly target: string
   readonly host: string
-  readonly headers: HeaderList
+  /** End-to-end field lines, each with its CRLF (`fieldLines`). */
+  readonly fields: string
   /** Bytes of the body, 0 for none, -1 for chunked. */
   readonly length: number
   /** The whole body when it is at hand; else it is written with `write` and `end`. */

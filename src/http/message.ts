@@ -1,3 +1,4 @@
+import type { GatewayError } from '#base/errors'
 import type { HeaderList } from './headers.ts'
 
 /** How the end of a body is known (RFC 9112 §6.3). `close` exists for responses only. */
@@ -15,6 +16,16 @@ export interface PeerInfo {
   readonly remotePort: number
   readonly localPort: number
   readonly encrypted: boolean
+}
+
+/** Hears how an exchange goes on; one object instead of three closures for each request. */
+export interface ExchangeListener {
+  /** Once, when the client goes away, or breaks the framing of its body, before the response is complete. */
+  onAbort(error: GatewayError): void
+  /** The client can take more after `write` returned false. */
+  onDrain(): void
+  /** Once, after the last byte of the response was handed to the socket, or after `onAbort`. */
+  onFinish(): void
 }
 
 /**
@@ -44,12 +55,8 @@ export interface ServerExchange {
   readonly bytesIn: number
   readonly bytesOut: number
 
-  /** Called once when the client goes away, or breaks the framing of its body, before the response is complete. */
-  onAbort: ((error: Error) => void) | null
-  /** Called when the client can take more after `write` returned false. */
-  onDrain: (() => void) | null
-  /** Called once after the last byte of the response was handed to the socket. */
-  onFinish: (() => void) | null
+  /** Who hears how the exchange goes on; set by whoever takes the exchange. */
+  listener: ExchangeListener | null
 
   /** Starts reading the request body into `sink`; without it the body waits (or is discarded after the response). */
   receive(sink: BodySink): void

@@ -81,7 +81,7 @@ export const testCall = (input: TestCallInput = {}): TestCall => {
     startResponse: () => {
       throw new Error('a test call cannot stream')
     },
-    onAbort: () => {},
+    onClientAbort: () => {},
   }
   return call as unknown as TestCall
 }

@@ -32,7 +32,11 @@ before(async () => {
     connection.socket.on('end', () => connection.end())
   })
   const settings = { timeouts: { requestHead: '60s', idle: '60s', drain: '2s' } }
-  portico = await startPortico({ config: oneService(origin.url, {}, {}, settings) })
+  portico = await startPortico({
+    config: oneService(origin.url, {}, {}, settings),
+    // Every collection is a full one and comes early, so that what stays in the heap is what something holds.
+    nodeArgs: ['--gc-global', '--max-semi-space-size=1'],
+  })
 })
 after(async () => {
   await portico?.stop()
@@ -98,41 +102,41 @@ const depart = (index: number): Promise<void> =>
     socket.setTimeout(5000, () => socket.destroy())
   })
 
+const lanes = 50
+
 const departMany = async (count: number): Promise<void> => {
   let next = 0
   const lane = async () => {
     while (next < count) await depart(next++)
   }
-  await Promise.all(Array.from({ length: 50 }, lane))
+  await Promise.all(Array.from({ length: lanes }, lane))
 }
 
 /** The lowest heap of some looks, with calls between them so that the collector has reason to run. */
 const lowestHeap = async (): Promise<number> => {
   let lowest = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 15; i++) {
-    for (let call = 0; call < 100; call++) await rawCall(portico.gatewayPort, get('/x'))
+  for (let look = 0; look < 8; look++) {
+    for (let call = 0; call < 50; call++) await rawCall(portico.gatewayPort, get('/x'))
     lowest = Math.min(lowest, (await worker()).heapUsed)
   }
   return lowest
 }
 
-test(`${long ? '100,000' : '10,000'} calls that clients left leave no socket, timer or memory behind`, {
-  skip: noProc,
-}, async () => {
-  const count = long ? 100_000 : 10_000
-  await departMany(count / 10)
+const count = long ? 100_000 : 10_000
+
+test(`${count} calls that clients left leave no socket, timer or memory behind`, { skip: noProc }, async () => {
+  await departMany(1000)
   const start = await quiet()
   const files = openFiles(portico.pid)
   const heap = await lowestHeap()
   await departMany(count)
   const end = await quiet()
-  assert.ok(
-    end.load.upstreamConnections <= start.load.upstreamConnections + 60,
-    `connections to the origin: ${start.load.upstreamConnections} before, ${end.load.upstreamConnections} after`,
-  )
-  assert.ok(end.load.timers <= start.load.timers + 70, `timers: ${start.load.timers} before, ${end.load.timers} after`)
-  assert.ok(openFiles(portico.pid) <= files + 70, `descriptors: ${files} before, ${openFiles(portico.pid)} after`)
-  const growth = (await lowestHeap()) - heap
-  assert.ok(growth < 5 * mega, `the heap grew by ${inMegabytes(growth)} in ${count} calls`)
+  const compared = (name: string, before: number, after: number, slack: number) =>
+    assert.ok(after <= before + slack, `${name}: ${before} before, ${after} after`)
+  // At most one kept connection per lane, each with its timer.
+  compared('connections to the origin', start.load.upstreamConnections, end.load.upstreamConnections, lanes)
+  compared('timers', start.load.timers, end.load.timers, lanes + 10)
+  compared('descriptors', files, openFiles(portico.pid), lanes + 10)
+  compared('bytes of heap', heap, await lowestHeap(), mega)
   assert.equal((await rawCall(portico.gatewayPort, get('/x'))).status, 200)
 })

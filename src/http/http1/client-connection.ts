@@ -8,14 +8,14 @@ import type { BodySink } from '../message.ts'
 import { parseResponseHead, type ResponseHead } from '../parse-head.ts'
 import { onreadInto } from '../socket-reading.ts'
 import { Timer } from '../timer-wheel.ts'
-import { chunkSize, fieldLines, lastChunk } from './head-text.ts'
+import { chunkSize, lastChunk } from './head-text.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
 import { writeTextAndBytes } from './socket-writer.ts'
 
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'raw' | 'closed'
 
 const headTextOf = (request: OutgoingRequest): string => {
-  let text = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${request.host}\r\n${fieldLines(request.headers)}`
+  let text = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${request.host}\r\n${request.fields}`
   if (request.length > 0) text += `content-length: ${request.length}\r\n`
   else if (request.length < 0) text += 'transfer-encoding: chunked\r\n'
   // RFC 9110 §8.6: methods that define a meaning for content say so also when there is none.

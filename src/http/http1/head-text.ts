@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { fieldLines } from '../field-lines.ts'
 import type { HeaderList } from '../headers.ts'
 
 const statusLines: (string | undefined)[] = []
@@ -10,13 +11,6 @@ export const statusLine = (status: number): string => {
   const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   statusLines[status] = line
   return line
-}
-
-/** Field lines, each with its CRLF. Names and values must already be valid. */
-export const fieldLines = (headers: HeaderList): string => {
-  let text = ''
-  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
-  return text
 }
 
 /** A chunk-size line (RFC 9112 §7.1). */

@@ -2,13 +2,14 @@ import type { Socket } from 'node:net'
 import { monotonicMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
 import { ChunkedDecoder } from '../chunked.ts'
+import { fieldLines } from '../field-lines.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink, PeerInfo } from '../message.ts'
 import { parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
 import type { OnBytes } from '../socket-reading.ts'
 import { Timer } from '../timer-wheel.ts'
-import { fieldLines, statusLine } from './head-text.ts'
+import { statusLine } from './head-text.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
 import type { ServerContext } from './server-context.ts'
 import { Http1Exchange } from './server-exchange.ts'
@@ -143,11 +144,12 @@ export class ServerConnection implements PeerInfo, BodySink {
   }
 
   /** Ends the connection in the middle of a response, so that the client notices. */
-  cut(): void {
+  cut(reset: boolean): void {
     this.#exchange = null
     this.#phase = 'linger'
     this.#context.wheel.clear(this.#timer)
-    this.#socket.destroySoon()
+    if (reset) this.#socket.resetAndDestroy()
+    else this.#socket.destroySoon()
   }
 
   becomeRaw(): RawSocketStream {
@@ -359,9 +361,7 @@ export class ServerConnection implements PeerInfo, BodySink {
       exchange.keepAlive = false
       this.#phase = 'wait'
       this.#sink = null
-      const onAbort = exchange.onAbort
-      exchange.onAbort = null
-      if (onAbort !== null) onAbort(error)
+      exchange.listener?.onAbort(error)
       if (!exchange.responseEnded) exchange.abort()
       return
     }
@@ -394,7 +394,7 @@ export class ServerConnection implements PeerInfo, BodySink {
       return
     }
     if (this.#phase === 'wait') this.#context.wheel.clear(this.#timer)
-    this.#exchange?.onDrain?.()
+    this.#exchange?.listener?.onDrain()
   }
 
   #onEnd(): void {
@@ -422,12 +422,11 @@ export class ServerConnection implements PeerInfo, BodySink {
       // A tunnel is one call: it is over, and counted, when the connection is.
       exchange.bytesIn += this.#raw.bytesIn
       exchange.bytesOut += this.#raw.bytesOut
-      exchange.onFinish?.()
+      exchange.listener?.onFinish()
       return
     }
     exchange.responseEnded = true
-    const { onAbort, onFinish } = exchange
-    if (onAbort !== null) onAbort(new GatewayError('client-closed'))
-    if (onFinish !== null) onFinish()
+    exchange.listener?.onAbort(new GatewayError('client-closed'))
+    exchange.listener?.onFinish()
   }
 }

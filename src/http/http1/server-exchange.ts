@@ -1,8 +1,9 @@
 import { GatewayError } from '#base/errors'
+import { fieldLines } from '../field-lines.ts'
 import type { HeaderList } from '../headers.ts'
-import type { BodySink, Framing, PeerInfo, RawStream, ServerExchange } from '../message.ts'
+import type { BodySink, ExchangeListener, Framing, PeerInfo, RawStream, ServerExchange } from '../message.ts'
 import type { RequestHead } from '../parse-head.ts'
-import { chunkSize, fieldLines, lastChunk, statusLine } from './head-text.ts'
+import { chunkSize, lastChunk, statusLine } from './head-text.ts'
 import type { ServerConnection } from './server-connection.ts'
 
 const noBody = (method: string, status: number): boolean => method === 'HEAD' || status === 204 || status === 304
@@ -24,9 +25,7 @@ export class Http1Exchange implements ServerExchange {
   responseEnded = false
   bytesIn: number
   bytesOut = 0
-  onAbort: ((error: Error) => void) | null = null
-  onDrain: (() => void) | null = null
-  onFinish: (() => void) | null = null
+  listener: ExchangeListener | null = null
   /** Whether the connection may serve another request after this one. */
   keepAlive: boolean
   readonly #connection: ServerConnection
@@ -136,9 +135,8 @@ export class Http1Exchange implements ServerExchange {
     if (this.#mode === 'chunked') text += lastChunk(trailers)
     if (text !== '') this.#write(text)
     if (this.#mode === 'close') this.keepAlive = false
-    const onFinish = this.onFinish
     this.#connection.responseEnds(this)
-    if (onFinish !== null) onFinish()
+    this.listener?.onFinish()
   }
 
   abort(): void {
@@ -146,9 +144,9 @@ export class Http1Exchange implements ServerExchange {
     this.responseEnded = true
     // A head that was begun goes out, so that the client sees a cut answer rather than none.
     this.flush()
-    const onFinish = this.onFinish
-    this.#connection.cut()
-    if (onFinish !== null) onFinish()
+    // Where the end of the connection is the end of the body, only a reset can say that it is not.
+    this.#connection.cut(this.#mode === 'close')
+    this.listener?.onFinish()
   }
 
   upgrade(status: number, headers: HeaderList): RawStream {
