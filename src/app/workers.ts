@@ -63,7 +63,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         workerData,
         transferList: [callsPort],
         // Few objects of a call outlive it: a larger nursery means fewer, not longer, collections.
-        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+        resourceLimits: { maxYoungGenerationSizeMb: 24 },
       })
       const worker: Running = { thread, listening: false }
       running.add(worker)

@@ -6,6 +6,7 @@ import { fieldLines } from '#http/field-lines'
 import type { HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
+import { cleanTrailers } from './forwarded-headers.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
 import { tunnel } from './tunnel.ts'
 import type { Target, Upstream } from './upstream.ts'
@@ -116,7 +117,9 @@ class Forward implements ResponseHandler, CallForward {
     const { body } = this.#options
     const exchange = this.#exchange
     const call = this.#call
-    const path = this.#options.target ?? (call.query === '' ? call.forwardPath : `${call.forwardPath}?${call.query}`)
+    // An empty query is not the same as none (RFC 3986 §6.2.3).
+    const question = call.query !== '' || exchange.target.endsWith('?') ? '?' : ''
+    const path = this.#options.target ?? call.forwardPath + question + call.query
     const length =
       body !== undefined ? body.length : exchange.framing === 'none' ? 0 : exchange.framing === 'length' ? exchange.contentLength : -1
     return {
@@ -154,7 +157,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#bodyStarted = true
     this.#exchange.receive({
       onBodyData: chunk => this.#sendBody(chunk),
-      onBodyEnd: trailers => this.#client?.end(trailers),
+      onBodyEnd: trailers => this.#client?.end(cleanTrailers(trailers)),
     })
   }
 

@@ -38,6 +38,12 @@ const isOwnCached = (name: string): boolean => {
   return verdict
 }
 
+/** Trailers without the fields that only the gateway may set; null when nothing is left (RFC 9110 §6.5.1). */
+export const cleanTrailers = (trailers: HeaderList | null): HeaderList | null => {
+  const kept = trailers?.filter((_, index) => !isOwnCached(trailers[index & ~1] as string)) ?? []
+  return kept.length === 0 ? null : kept
+}
+
 export type Forwarding = {
   /** The client's fields without those that only the gateway may set. */
   headers: HeaderList

@@ -1,6 +1,6 @@
 import { monotonicMs, wallMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
-import type { HeaderList } from '#http/headers'
+import { type HeaderList, setHeader } from '#http/headers'
 import type { ExchangeListener, ServerExchange } from '#http/message'
 import { BodyReader } from './body-reader.ts'
 import type { AiUsage, Call, CallOutcome } from './call.ts'
@@ -127,7 +127,7 @@ export class GatewayCall implements Call, ExchangeListener {
       finalHeaders = response.headers
     }
     if (this.#extraHeaders !== null) for (const text of this.#extraHeaders) finalHeaders.push(text)
-    finalHeaders.push('x-request-id', this.forwarding.requestId)
+    setHeader(finalHeaders, 'x-request-id', this.forwarding.requestId)
     this.#status = finalStatus
     this.exchange.head(finalStatus, finalHeaders, length)
   }

@@ -35,7 +35,7 @@ const removeDotSegments = (path: string): string => {
   for (let i = 1; i <= last; i++) {
     const part = parts[i] as string
     // Some servers cut path parameters before they resolve dots: `/a/..;x/b` would be another path there.
-    if (/^\.{1,2};/.test(part)) throw invalid('The path holds a dot segment with parameters')
+    if (/^\.{1,2}(;|%3B)/.test(part)) throw invalid('The path holds a dot segment with parameters')
     if (part === '..') {
       if (segments.length === 0) throw invalid('The path leaves the root')
       segments.pop()

@@ -32,14 +32,19 @@ export type Fields = {
 }
 
 export type RequestHead = Fields & { method: string; target: string; minorVersion: 0 | 1 }
-export type ResponseHead = Fields & { status: number; reason: string; minorVersion: 0 | 1 }
+export type ResponseHead = Fields & { status: number; minorVersion: 0 | 1 }
 
 const invalid = (detail: string): GatewayError => new GatewayError('bad-request', { detail })
 
 /** RFC 9110 §8.6: digits only, once. A list of equal values is allowed to be refused, and is. */
 const parseContentLength = (text: string): number => {
-  if (!/^[0-9]{1,19}$/.test(text)) throw invalid('Content-Length is not a number')
-  const length = Number(text)
+  if (text.length === 0 || text.length > 19) throw invalid('Content-Length is not a number')
+  let length = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit < 0 || digit > 9) throw invalid('Content-Length is not a number')
+    length = length * 10 + digit
+  }
   if (!Number.isSafeInteger(length)) throw invalid('Content-Length is too large')
   return length
 }
@@ -74,10 +79,10 @@ const dropField = (headers: HeaderList, name: string): void => {
 }
 
 /**
- * Parses field lines, each ended by CRLF, from `start` to the end of `text` (RFC 9112 §5). Strict: no folding,
+ * Parses field lines, each ended by CRLF, from `start` to `end` (RFC 9112 §5). Strict: no folding,
  * no space before the colon, no bare CR or LF, no control characters, framing fields at most once.
  */
-export const parseFields = (text: string, start: number, maxFields: number): Fields => {
+export const parseFields = (text: string, start: number, maxFields: number, end = text.length): Fields => {
   const fields: Fields = {
     headers: [],
     host: null,
@@ -90,7 +95,6 @@ export const parseFields = (text: string, start: number, maxFields: number): Fie
     keepAliveSeconds: -1,
   }
   const headers = fields.headers
-  const end = text.length
   let connection: string | null = null
   let upgrade: string | null = null
   let count = 0
@@ -167,18 +171,17 @@ export const parseTrailers = (text: string, maxFields: number): HeaderList | nul
 
 /** `HTTP/1.0` or `HTTP/1.1` at `position`; other versions are 505, anything else 400. */
 const parseVersion = (text: string, position: number): 0 | 1 => {
-  const version = text.slice(position, position + 8)
-  if (version === 'HTTP/1.1') return 1
-  if (version === 'HTTP/1.0') return 0
-  if (/^HTTP\/[0-9]\.[0-9]$/.test(version)) throw new GatewayError('version-not-supported')
+  if (text.startsWith('HTTP/1.1', position)) return 1
+  if (text.startsWith('HTTP/1.0', position)) return 0
+  if (/^HTTP\/[0-9]\.[0-9]$/.test(text.slice(position, position + 8))) throw new GatewayError('version-not-supported')
   throw invalid('The HTTP version is not valid')
 }
 
 /**
  * Parses a request head: the request line and all field lines, each with its CRLF, without the empty line
- * (RFC 9112 §3, §5). Throws GatewayError `bad-request`, `version-not-supported` or `head-too-large`.
+ * (RFC 9112 §3, §5); what follows `end` is not looked at. Throws GatewayError `bad-request`, `version-not-supported` or `head-too-large`.
  */
-export const parseRequestHead = (text: string, maxFields: number): RequestHead => {
+export const parseRequestHead = (text: string, maxFields: number, end = text.length): RequestHead => {
   let position = 0
   let code = text.charCodeAt(0)
   while ((classes[code]! & token) !== 0) code = text.charCodeAt(++position)
@@ -192,7 +195,7 @@ export const parseRequestHead = (text: string, maxFields: number): RequestHead =
   const minorVersion = parseVersion(text, position + 1)
   if (text.charCodeAt(position + 9) !== 13 || text.charCodeAt(position + 10) !== 10)
     throw invalid('The request line does not end after the version')
-  const head = parseFields(text, position + 11, maxFields) as RequestHead
+  const head = parseFields(text, position + 11, maxFields, end) as RequestHead
   if (minorVersion === 0 && head.chunked) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
   head.method = method
   head.target = requestTarget
@@ -201,17 +204,39 @@ export const parseRequestHead = (text: string, maxFields: number): RequestHead =
 }
 
 /**
- * Parses a response head in the same form (RFC 9112 §4). The reason phrase is kept but never used for decisions.
+ * Parses a response head in the same form (RFC 9112 §4). The reason phrase is checked and dropped: it carries no meaning.
  * Throws GatewayError; the caller turns it into `upstream-invalid`.
  */
-export const parseResponseHead = (text: string, maxFields: number): ResponseHead => {
+export const parseResponseHead = (text: string, maxFields: number, end = text.length): ResponseHead => {
   const minorVersion = parseVersion(text, 0)
-  const line = text.indexOf('\r\n')
-  if (!/^ [1-5][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?$/.test(text.slice(8, line))) throw invalid('The status line is not valid')
-  const head = parseFields(text, line + 2, maxFields) as ResponseHead
+  const hundreds = text.charCodeAt(9) - 48
+  const tens = text.charCodeAt(10) - 48
+  const ones = text.charCodeAt(11) - 48
+  let line = 12
+  if (text.charCodeAt(12) === 32) while ((classes[text.charCodeAt(line)]! & value) !== 0) line++
+  const digits = hundreds >= 1 && hundreds <= 5 && tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9
+  if (!digits || text.charCodeAt(8) !== 32 || text.charCodeAt(line) !== 13 || text.charCodeAt(line + 1) !== 10)
+    throw invalid('The status line is not valid')
+  const head = parseFields(text, line + 2, maxFields, end) as ResponseHead
   if (minorVersion === 0 && head.chunked) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
-  head.status = (text.charCodeAt(9) - 48) * 100 + (text.charCodeAt(10) - 48) * 10 + text.charCodeAt(11) - 48
-  head.reason = text.slice(13, line)
+  head.status = hundreds * 100 + tens * 10 + ones
   head.minorVersion = minorVersion
   return head
+}
+
+/** Most heads are far smaller; a longer one is decoded again at its full length. */
+const usualHead = 4096
+
+/** A head cut out of a read: its text, and where its last field line ends in it; `size` counts the empty line too. */
+export type HeadText = { text: string; end: number; size: number }
+
+/** Finds the head that starts at `start`, or null when its empty line is not there yet within `length`. */
+export const findHead = (bytes: Buffer, start: number, length: number): HeadText | null => {
+  let text = bytes.latin1Slice(start, Math.min(length, start + usualHead))
+  let found = text.indexOf('\r\n\r\n')
+  if (found < 0 && length - start > usualHead) {
+    text = bytes.latin1Slice(start, length)
+    found = text.indexOf('\r\n\r\n')
+  }
+  return found < 0 ? null : { text, end: found + 2, size: found + 4 }
 }

@@ -58,25 +58,30 @@ const usageOf = (tokensIn: number, tokensOut: number) => ({
 const sendJson = (call: Call, value: unknown): void =>
   call.respond(200, ['content-type', 'application/json'], JSON.stringify(value))
 
-/** Writes all pieces and waits whenever the client cannot take more. */
+/**
+ * Writes all pieces and waits whenever the client cannot take more. Room is announced to the listener of the
+ * exchange only, so this one listens in front of the gateway's until all is written.
+ */
 const writeAll = async (call: Call, pieces: Iterable<string>): Promise<void> => {
   const { exchange } = call
-  let gone = false
+  const gateway = exchange.listener
   let wake = () => {}
-  exchange.onDrain = () => wake()
-  call.onAbort(() => {
-    gone = true
-    wake()
-  })
-  for (const piece of pieces) {
-    if (exchange.write(Buffer.from(piece))) continue
-    if (!gone)
-      await new Promise<void>(resolve => {
-        wake = resolve
-      })
-    if (gone) return
+  exchange.listener = {
+    onDrain: () => wake(),
+    onAbort(error) {
+      gateway?.onAbort(error)
+      wake()
+    },
+    onFinish: () => gateway?.onFinish(),
   }
-  if (!gone) exchange.end(null)
+  for (const piece of pieces) {
+    if (exchange.responseEnded) return
+    const room = new Promise<void>(resolve => {
+      wake = resolve
+    })
+    if (!exchange.write(Buffer.from(piece))) await room
+  }
+  if (!exchange.responseEnded) exchange.end(null)
 }
 
 const chat = (call: Call, model: string, request: ChatRequest): void | Promise<void> => {

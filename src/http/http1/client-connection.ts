@@ -5,7 +5,7 @@ import { ChunkedDecoder } from '../chunked.ts'
 import type { ClientExchange, OutgoingRequest, Pool, ResponseHandler } from '../client.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink } from '../message.ts'
-import { parseResponseHead, type ResponseHead } from '../parse-head.ts'
+import { findHead, parseResponseHead, type ResponseHead } from '../parse-head.ts'
 import { onreadInto } from '../socket-reading.ts'
 import { Timer } from '../timer-wheel.ts'
 import { chunkSize, lastChunk } from './head-text.ts'
@@ -224,28 +224,29 @@ export class ClientConnection implements ClientExchange, BodySink {
 
   #readHead(bytes: Buffer, start: number, length: number): number {
     const { maxHead, maxFields } = this.#pool.options
-    const found = bytes.indexOf('\r\n\r\n', start, 'latin1')
-    if (found < 0 || found + 4 > length) {
+    const found = findHead(bytes, start, length)
+    if (found === null) {
       if (length - start > maxHead) throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
       for (let at = bytes.indexOf(10, start); at >= 0 && at < length; at = bytes.indexOf(10, at + 1))
         if (at === start || bytes[at - 1] !== 13) throw new GatewayError('upstream-invalid')
       return start
     }
-    if (found - start > maxHead) throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
-    const head = parseResponseHead(bytes.latin1Slice(start, found + 2), maxFields)
+    if (found.size > maxHead) throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
+    const head = parseResponseHead(found.text, maxFields, found.end)
+    const next = start + found.size
     const handler = this.#handler as ResponseHandler
     const request = this.#request as OutgoingRequest
     if (head.status === 101) {
       this.#becomeRaw(head, handler, request)
-      return found + 4
+      return next
     }
     if (head.status < 200) {
       if (head.contentLength >= 0 || head.chunked) throw new GatewayError('upstream-invalid')
       handler.onInformational(head.status, head.headers)
-      return found + 4
+      return next
     }
     this.#beginBody(head, request)
-    return found + 4
+    return next
   }
 
   #becomeRaw(head: ResponseHead, handler: ResponseHandler, request: OutgoingRequest): void {

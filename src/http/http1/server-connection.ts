@@ -5,7 +5,7 @@ import { ChunkedDecoder } from '../chunked.ts'
 import { fieldLines } from '../field-lines.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink, PeerInfo } from '../message.ts'
-import { parseRequestHead } from '../parse-head.ts'
+import { findHead, parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
 import type { OnBytes } from '../socket-reading.ts'
 import { Timer } from '../timer-wheel.ts'
@@ -244,23 +244,21 @@ export class ServerConnection implements PeerInfo, BodySink {
     // RFC 9112 §2.2: one empty line before the request line is ignored.
     if (bytes[position] === 13 && position + 1 < length && bytes[position + 1] === 10) position += 2
     if (position === length) return position
-    if (this.requestStartedMono === 0) {
-      this.requestStartedMono = monotonicMs()
-      this.#context.wheel.set(this.#timer, this.#context.timeouts.requestHead)
-    }
+    const begins = this.requestStartedMono === 0
+    if (begins) this.requestStartedMono = monotonicMs()
     const limits = this.#context.limits
-    const found = bytes.indexOf('\r\n\r\n', position, 'latin1')
-    if (found < 0 || found + 4 > length) {
+    const found = findHead(bytes, position, length)
+    if (found === null) {
+      if (begins) this.#context.wheel.set(this.#timer, this.#context.timeouts.requestHead)
       this.#checkIncompleteHead(bytes, position, length)
       return start
     }
-    const size = found + 4 - position
-    if (size > limits.head) throw this.#tooLarge(bytes, position, length)
-    const head = parseRequestHead(bytes.latin1Slice(position, found + 2), limits.headers)
+    if (found.size > limits.head) throw this.#tooLarge(bytes, position, length)
+    const head = parseRequestHead(found.text, limits.headers, found.end)
     if (head.target.length > limits.target) throw new GatewayError('target-too-long')
     const { host, target } = splitTarget(head)
     if (head.expect !== null && head.expect.toLowerCase() !== '100-continue') throw new GatewayError('expectation-failed')
-    const exchange = new Http1Exchange(this, head, host, target, size)
+    const exchange = new Http1Exchange(this, head, host, target, found.size)
     this.requestStartedMono = 0
     this.#exchange = exchange
     this.#context.wheel.clear(this.#timer)
@@ -273,7 +271,7 @@ export class ServerConnection implements PeerInfo, BodySink {
     } else this.#phase = 'wait'
     this.#context.requests++
     this.#context.onExchange(exchange)
-    return found + 4
+    return position + found.size
   }
 
   /** A head that is not complete yet may already be wrong or too large, and then need not be waited for. */

@@ -20,7 +20,7 @@ const textOf = (bytes: Buffer, { start, end }: { start: number; end: number }): 
  * @throws GatewayError `invalid-body`
  */
 export const readRequest = (bytes: Buffer): RequestBody => {
-  const object = membersOf(bytes)
+  const object = membersOf(bytes, ['model', 'stream', 'stream_options'])
   const model = object.members.get('model')
   if (model === undefined) throw invalid('The request names no model.')
   if (bytes[model.start] !== 0x22) throw invalid('The member "model" must be a string.')
@@ -33,9 +33,10 @@ export const readRequest = (bytes: Buffer): RequestBody => {
   }
 }
 
-const membersOf = (bytes: Buffer): JsonObject => {
+/** The members of the body, or of an object inside it; what is wrong with them is the caller's mistake. */
+const membersOf = (bytes: Buffer, wanted: readonly string[], start?: number, end?: number): JsonObject => {
   try {
-    return jsonMembers(bytes, ['model', 'stream', 'stream_options'])
+    return jsonMembers(bytes, wanted, start, end)
   } catch (error) {
     if (error instanceof JsonError)
       throw invalid(`The request body is not a valid JSON object: ${error.message} (byte ${error.at}).`)
@@ -51,7 +52,7 @@ const askForUsage = ({ bytes, object }: RequestBody): Edit | null => {
   if (options === undefined) return addMember(object, 'stream_options', `{${withUsage}}`)
   if (textOf(bytes, options) === 'null') return { start: options.start, end: options.end, text: `{${withUsage}}` }
   if (bytes[options.start] !== 0x7b) return null
-  const inner = jsonMembers(bytes, ['include_usage'], options.start, options.end)
+  const inner = membersOf(bytes, ['include_usage'], options.start, options.end)
   const asked = inner.members.get('include_usage')
   if (asked === undefined) return addMember(inner, 'include_usage', 'true')
   const value = textOf(bytes, asked)
@@ -64,7 +65,10 @@ export type PreparedRequest = {
   readonly hideUsage: boolean
 }
 
-/** The body for the provider: byte for byte the caller's, but for the name of the model and a wish for usage. */
+/**
+ * The body for the provider: byte for byte the caller's, but for the name of the model and a wish for usage.
+ * @throws GatewayError `invalid-body`
+ */
 export const prepareRequest = (request: RequestBody, model: string, wantsUsage: boolean): PreparedRequest => {
   const edits: Edit[] = []
   const named = request.object.members.get('model')
