@@ -2,29 +2,14 @@ import { randomHex, uuidv7 } from '#base/ids'
 import type { HeaderList } from '#http/headers'
 
 /** Fields that only the gateway may set: what a client sends under these names is removed. */
-const own = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-prefix',
-  'x-forwarded-server',
-  'x-forwarded-ssl',
-  'x-forwarded-scheme',
-  'x-real-ip',
-  'x-client-ip',
-  'x-request-id',
-  'x-consumer',
-  'x-consumer-groups',
-  'traceparent',
-  'proxy-authorization',
-  'proxy-connection',
-  'via',
-])
+const own = new Set(['forwarded', 'x-real-ip', 'x-client-ip', 'x-request-id', 'traceparent', 'proxy-authorization', 'via'])
+const ownFamilies = ['x-forwarded-', 'x-consumer']
 
 /** Many servers read `X_Forwarded_For` as `X-Forwarded-For` (CGI variables), so underscores count as dashes. */
-const isOwn = (name: string): boolean => own.has(name) || (name.includes('_') && own.has(name.replaceAll('_', '-')))
+const isOwn = (raw: string): boolean => {
+  const name = raw.replaceAll('_', '-')
+  return own.has(name) || ownFamilies.some(family => name.startsWith(family))
+}
 
 /** A remembered verdict per interned name: the set look-up with its underscore check happens once per name. */
 const verdicts = new Map<string, boolean>()
