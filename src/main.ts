@@ -33,7 +33,8 @@ const run = async ([name, ...args]: string[]): Promise<number> => {
     return name === undefined ? 2 : 0
   }
   const entry = commands[name]
-  if (entry === undefined) throw new UserError(`There is no command ${JSON.stringify(name)}${nearest(name)} See portico --help`, 2)
+  if (entry === undefined)
+    throw new UserError(`There is no command ${JSON.stringify(name)}${nearest(name)} See portico --help`, 2)
   const command = await entry.load()
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(`${command.help}\n`)
@@ -52,6 +53,8 @@ try {
     process.stderr.write(`${error.message}\n`)
     process.exit(error.exitCode)
   }
-  process.stderr.write(`Portico failed in a way it should not: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.stderr.write(
+    `Portico failed in a way it should not: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  )
   process.exit(70)
 }

@@ -7,11 +7,13 @@ export type ListenAddress = { host: string; port: number }
 export const parseListenAddress = (text: string, flag: string): ListenAddress => {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
-  if (match === null || port > 65_535) throw new UserError(`${flag} takes HOST:PORT, for example 127.0.0.1:8080, not ${JSON.stringify(text)}`, 2)
+  if (match === null || port > 65_535)
+    throw new UserError(`${flag} takes HOST:PORT, for example 127.0.0.1:8080, not ${JSON.stringify(text)}`, 2)
   return { host: match[1] ?? (match[2] === '' ? '127.0.0.1' : (match[2] as string)), port }
 }
 
-export const formatAddress = ({ host, port }: ListenAddress): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
+export const formatAddress = ({ host, port }: ListenAddress): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
 const reasons: Record<string, string> = {
   EADDRINUSE: 'another program listens there already',
@@ -23,7 +25,10 @@ const reasons: Record<string, string> = {
 
 /** One clear line for a listener that cannot be had. */
 export const listenProblem = (what: string, address: ListenAddress, error: NodeJS.ErrnoException): UserError =>
-  new UserError(`Cannot listen on ${formatAddress(address)} for the ${what}: ${reasons[error.code ?? ''] ?? error.message}`, 1)
+  new UserError(
+    `Cannot listen on ${formatAddress(address)} for the ${what}: ${reasons[error.code ?? ''] ?? error.message}`,
+    1,
+  )
 
 /**
  * Fails when somebody else listens on the address. The workers share their port, and so could a second program that

@@ -4,7 +4,8 @@ import type { WorkerReport } from './worker-messages.ts'
 
 /** The Prometheus page: what the workers counted, merged, and the gauges of the whole process. */
 export const renderMetrics = (reports: readonly WorkerReport[], revision: number, reloadFailed: boolean): string => {
-  const sum = (pick: (report: WorkerReport) => number): number => reports.reduce((total, report) => total + pick(report), 0)
+  const sum = (pick: (report: WorkerReport) => number): number =>
+    reports.reduce((total, report) => total + pick(report), 0)
   const gauges = gatewayGauges({
     activeRequests: sum(({ load }) => load.activeCalls),
     connections: sum(({ load }) => load.connections),

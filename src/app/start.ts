@@ -41,7 +41,8 @@ export type Portico = {
 const consoleTimeouts = { requestHead: 10_000, idle: 60_000 }
 const consoleLimits = { head: 65_536, headers: 128, target: 16_384, connections: 1_000 }
 
-const wrongConfig = (errors: readonly ConfigError[]): UserError => new UserError(errors.map(formatConfigError).join('\n'), 2)
+const wrongConfig = (errors: readonly ConfigError[]): UserError =>
+  new UserError(errors.map(formatConfigError).join('\n'), 2)
 
 const warnOf = (warnings: readonly ConfigError[], log: Log): void => {
   for (const warning of warnings) log('warn', formatConfigError(warning))
@@ -89,7 +90,10 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     lastReloadError,
     engines: { calls: { engine: 'sqlite', ...calls.stats() } },
     workerRestarts: workers.restarts,
-    workers: (await workers.report()).map(({ metrics: _, ...report }) => ({ ...report, rss: process.memoryUsage.rss() })),
+    workers: (await workers.report()).map(({ metrics: _, ...report }) => ({
+      ...report,
+      rss: process.memoryUsage.rss(),
+    })),
   })
 
   const serveConsole = async (address: ListenAddress) => {
@@ -98,7 +102,8 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       calls: calls.store,
       status,
       metrics: async () => renderMetrics(await workers.report(), snapshot.revision, lastReloadError !== null),
-      explain: async input => explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
+      explain: async input =>
+        explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
       ready: () => true,
       log: message => log('error', message),
     })

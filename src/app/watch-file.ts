@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { createHash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 
 const settleMs = 100
 
 const hashOf = async (file: string): Promise<string> => {
   try {
-    return createHash('sha256').update(await readFile(file)).digest('hex')
+    return createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex')
   } catch {
     return 'unreadable'
   }

@@ -59,7 +59,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         port,
         reusePort,
       }
-      const thread = new Worker(new URL("./worker.ts", import.meta.url), {
+      const thread = new Worker(new URL('./worker.ts', import.meta.url), {
         workerData,
         transferList: [callsPort],
         // Few objects of a call outlive it: a larger nursery means fewer, not longer, collections.
@@ -81,7 +81,9 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         } else for (const listener of listeners) listener(worker, message)
       })
       thread.on('error', error => {
-        log('error', 'A gateway worker stopped', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+        log('error', 'A gateway worker stopped', {
+          reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        })
         reject(error)
       })
       thread.on('exit', () => {
@@ -90,7 +92,10 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         if (closing || !worker.listening) return
         restarts++
         setTimeout(() => {
-          if (!closing) spawn(true).catch(error => log('error', 'A gateway worker could not be replaced', { reason: String(error) }))
+          if (!closing)
+            spawn(true).catch(error =>
+              log('error', 'A gateway worker could not be replaced', { reason: String(error) }),
+            )
         }, respawnMs)
       })
     })

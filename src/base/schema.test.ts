@@ -22,7 +22,23 @@ test('a duration is read as milliseconds', () => {
 })
 
 test('what is not a number with a unit of time is no duration', () => {
-  for (const text of ['', '5', 's', '-5s', '+5s', '5 s', '5S', '5sec', '1h30m', '.5s', '5.s', '1e3ms', '5s\n', ' 5s', '٥s'])
+  for (const text of [
+    '',
+    '5',
+    's',
+    '-5s',
+    '+5s',
+    '5 s',
+    '5S',
+    '5sec',
+    '1h30m',
+    '.5s',
+    '5.s',
+    '1e3ms',
+    '5s\n',
+    ' 5s',
+    '٥s',
+  ])
     assert.equal(parseDuration(text), undefined, JSON.stringify(text))
 })
 
@@ -71,7 +87,23 @@ test('the schema of a size decodes to bytes and keeps to its range', () => {
 
 test('the patterns shown to editors take the same texts as the decoders', () => {
   const patternOf = (schema: z.ZodPipe): RegExp => new RegExp((schema.in as z.ZodType).meta()?.['pattern'] as string)
-  const texts = ['5s', '250ms', '1.5h', '5', '5 s', '5S', '64kb', '64KB', '64kB', '1b', '1B', '1m', '1mB', '5mib', '-1s']
+  const texts = [
+    '5s',
+    '250ms',
+    '1.5h',
+    '5',
+    '5 s',
+    '5S',
+    '64kb',
+    '64KB',
+    '64kB',
+    '1b',
+    '1B',
+    '1m',
+    '1mB',
+    '5mib',
+    '-1s',
+  ]
   const durations = patternOf(duration())
   const sizes = patternOf(size())
   for (const text of texts) {

@@ -3,7 +3,11 @@ import { join, resolve } from 'node:path'
 import { UserError } from '#base/errors'
 
 /** How a command was told to find the running Portico; every part has an environment variable and a default. */
-export type ConsoleFlags = { console?: string | undefined; 'admin-token'?: string | undefined; data?: string | undefined }
+export type ConsoleFlags = {
+  console?: string | undefined
+  'admin-token'?: string | undefined
+  data?: string | undefined
+}
 
 const addressOf = (flags: ConsoleFlags): string => {
   const given = flags.console ?? process.env['PORTICO_CONSOLE'] ?? '127.0.0.1:8081'
@@ -19,7 +23,9 @@ const tokenOf = (flags: ConsoleFlags): string => {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch {
-    throw new UserError(`No admin token: give --admin-token, PORTICO_ADMIN_TOKEN, or --data with the folder of the running Portico (looked for ${file})`)
+    throw new UserError(
+      `No admin token: give --admin-token, PORTICO_ADMIN_TOKEN, or --data with the folder of the running Portico (looked for ${file})`,
+    )
   }
 }
 
@@ -31,10 +37,15 @@ export const askConsole = async (path: string, flags: ConsoleFlags, body?: unkno
   const url = addressOf(flags)
   const response = await fetch(url + path, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { authorization: `Bearer ${tokenOf(flags)}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    headers: {
+      authorization: `Bearer ${tokenOf(flags)}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   }).catch(() => {
-    throw new UserError(`Nothing answers at ${url}. Is Portico running? Start it with npm start, or name its console with --console`)
+    throw new UserError(
+      `Nothing answers at ${url}. Is Portico running? Start it with npm start, or name its console with --console`,
+    )
   })
   if (response.status === 401) throw new UserError(`${url} does not accept this admin token`)
   const text = await response.text()
@@ -44,6 +55,7 @@ export const askConsole = async (path: string, flags: ConsoleFlags, body?: unkno
   } catch {
     throw new UserError(`${url} did not answer like a Portico console (status ${response.status})`)
   }
-  if (!response.ok) throw new UserError(`${url}: ${(answer as { detail?: string }).detail ?? `status ${response.status}`}`)
+  if (!response.ok)
+    throw new UserError(`${url}: ${(answer as { detail?: string }).detail ?? `status ${response.status}`}`)
   return answer
 }

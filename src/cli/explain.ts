@@ -1,9 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { readConfiguration } from '#app/configuration'
+import { type Explanation, explainFile } from '#app/explain-file'
 import { UserError } from '#base/errors'
-import { formatConfigError } from '#config/errors'
-import { explain, type Explanation } from '#gateway/explain'
 import { askConsole } from './ask-console.ts'
 
 export const help = `portico explain METHOD URL [-H 'Name: value'] [options]
@@ -51,27 +49,28 @@ export const run = async (args: string[]): Promise<number> => {
   const explanation =
     values.config === undefined
       ? ((await askConsole('/api/explain', values, { method, url, headers })) as Explanation)
-      : await explainFile(values.config, method, url, headers.flat())
+      : explainFile(resolve(values.config), method, url, headers.flat())
   process.stdout.write(values.json === true ? `${JSON.stringify(explanation, null, 2)}\n` : render(explanation))
   return explanation.route === null ? 1 : 0
 }
 
-const explainFile = async (file: string, method: string, url: string, headers: string[]): Promise<Explanation> => {
-  const loaded = readConfiguration(resolve(file), process.env, 1)
-  if (!loaded.ok) throw new UserError(loaded.errors.map(formatConfigError).join('\n'))
-  return explain(loaded.snapshot, { method, url, headers })
-}
-
 const render = (explanation: Explanation): string => {
   const { request, route, policies, handler, target, rejected, problem } = explanation
-  const lines = [`request   ${request.method} ${request.host}${request.path}${request.query === '' ? '' : `?${request.query}`}`]
+  const lines = [
+    `request   ${request.method} ${request.host}${request.path}${request.query === '' ? '' : `?${request.query}`}`,
+  ]
   if (route !== null) {
     const params = Object.entries(route.params).map(([name, value]) => `${name} = ${value}`)
-    lines.push(`route     ${route.id}  (service ${route.service}, path ${route.path}${params.length === 0 ? '' : `; ${params.join(', ')}`})`)
-    lines.push(`policies  ${policies.length === 0 ? 'none' : policies.map(({ name, scope }) => `${name} (${scope})`).join(' > ')}`)
+    lines.push(
+      `route     ${route.id}  (service ${route.service}, path ${route.path}${params.length === 0 ? '' : `; ${params.join(', ')}`})`,
+    )
+    lines.push(
+      `policies  ${policies.length === 0 ? 'none' : policies.map(({ name, scope }) => `${name} (${scope})`).join(' > ')}`,
+    )
     lines.push(`handler   ${handler}`)
   }
-  if (target !== null) lines.push(`target    ${target.url} ${target.path}  (${target.balance} over ${target.targets.length})`)
+  if (target !== null)
+    lines.push(`target    ${target.url} ${target.path}  (${target.balance} over ${target.targets.length})`)
   if (problem !== null) lines.push(`answer    ${problem.status} ${problem.code}: ${problem.detail}`)
   for (const { id, reason } of rejected) lines.push(`rejected  ${id}  (${reason})`)
   return `${lines.join('\n')}\n`

@@ -44,7 +44,8 @@ const readFlags = (args: string[]) => {
 const readWorkers = (text: string | undefined): number => {
   if (text === undefined || text === '') return availableParallelism()
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1 || count > 256) throw new UserError('--workers takes a number from 1 to 256', 2)
+  if (!Number.isInteger(count) || count < 1 || count > 256)
+    throw new UserError('--workers takes a number from 1 to 256', 2)
   return count
 }
 
@@ -58,11 +59,14 @@ const readLevel = (text: string | undefined): LogLevel => {
 export const run = async (args: string[]): Promise<number> => {
   const { env } = process
   const flags = readFlags(args)
-  const setting = (flag: Exclude<keyof typeof flags, 'no-console'>, name: string): string | undefined => flags[flag] ?? env[name]
+  const setting = (flag: Exclude<keyof typeof flags, 'no-console'>, name: string): string | undefined =>
+    flags[flag] ?? env[name]
   const log = createLog(readLevel(setting('log-level', 'PORTICO_LOG_LEVEL')), process.stderr.isTTY === true)
   const withoutConsole = flags['no-console'] === true || /^(1|true|yes)$/i.test(env['PORTICO_NO_CONSOLE'] ?? '')
   const gateway = parseListenAddress(setting('gateway', 'PORTICO_GATEWAY') ?? '127.0.0.1:8080', '--gateway')
-  const console = withoutConsole ? null : parseListenAddress(setting('console', 'PORTICO_CONSOLE') ?? '127.0.0.1:8081', '--console')
+  const console = withoutConsole
+    ? null
+    : parseListenAddress(setting('console', 'PORTICO_CONSOLE') ?? '127.0.0.1:8081', '--console')
   const workers = readWorkers(setting('workers', 'PORTICO_WORKERS'))
   const given = setting('config', 'PORTICO_CONFIG')
 
@@ -94,7 +98,10 @@ export const run = async (args: string[]): Promise<number> => {
       })}\n`,
     )
   else if (demo !== null) process.stdout.write(`${demo.banner(gatewayUrl, consoleUrl ?? '')}\n`)
-  else process.stdout.write(`Portico serves ${configFile}\n  gateway  ${gatewayUrl}\n${consoleUrl === null ? '' : `  console  ${consoleUrl}\n`}`)
+  else
+    process.stdout.write(
+      `Portico serves ${configFile}\n  gateway  ${gatewayUrl}\n${consoleUrl === null ? '' : `  console  ${consoleUrl}\n`}`,
+    )
 
   const watcher = await watchFile(configFile, () => void portico.reload())
   process.on('SIGHUP', () => {

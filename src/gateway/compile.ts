@@ -6,9 +6,9 @@ import {
   type Consumer,
   type Handler,
   type HandlerUnit,
-  phases,
   type Policy,
   type PolicyUnit,
+  phases,
   type ResponseHead,
   type UnitContext,
 } from './contract.ts'

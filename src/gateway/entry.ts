@@ -27,7 +27,13 @@ const preflightMatch = (call: GatewayCall, snapshot: Snapshot): Match | null => 
   if (call.method !== 'OPTIONS' || getHeader(call.headers, 'origin') === undefined) return null
   const method = getHeader(call.headers, 'access-control-request-method')
   if (method === undefined) return null
-  const match = snapshot.matcher.match({ host: call.host, path: call.path, query: call.query, headers: call.headers, method })
+  const match = snapshot.matcher.match({
+    host: call.host,
+    path: call.path,
+    query: call.query,
+    headers: call.headers,
+    method,
+  })
   return match?.route.policies.some(policy => policy.phase === 'negotiate') === true ? match : null
 }
 

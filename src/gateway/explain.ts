@@ -44,7 +44,9 @@ const reasonAgainst = (route: Route, input: MatchInput, chosen: Route | null): s
   if (!pathMatches(route, input.path)) return null
   if (!hostMatches(route, input.host)) return `host: takes ${route.hosts.join(', ')}, not ${input.host || '(none)'}`
   const takesMethod =
-    route.methods.length === 0 || route.methods.includes(input.method) || (input.method === 'HEAD' && route.methods.includes('GET'))
+    route.methods.length === 0 ||
+    route.methods.includes(input.method) ||
+    (input.method === 'HEAD' && route.methods.includes('GET'))
   if (!takesMethod) return `method: takes ${route.methods.join(', ')}, not ${input.method}`
   for (const predicate of route.predicates) {
     const wanted = `${predicate.kind} ${predicate.name}${predicate.value === null ? '' : ` = ${predicate.value}`}`
@@ -56,12 +58,17 @@ const reasonAgainst = (route: Route, input: MatchInput, chosen: Route | null): s
 const predicateHolds = (predicate: Route['predicates'][number], input: MatchInput): boolean => {
   const values: string[] = []
   if (predicate.kind === 'query') values.push(...new URLSearchParams(input.query).getAll(predicate.name))
-  else for (let i = 0; i < input.headers.length; i += 2) if (input.headers[i] === predicate.name) values.push(input.headers[i + 1] as string)
+  else
+    for (let i = 0; i < input.headers.length; i += 2)
+      if (input.headers[i] === predicate.name) values.push(input.headers[i + 1] as string)
   return predicate.value === null ? values.length > 0 : values.includes(predicate.value)
 }
 
 /** Tells what would happen to a request: the matched route, the rejected ones with the reason, the chain, the target. */
-export const explain = (snapshot: Snapshot, request: { method: string; url: string; headers: HeaderList }): Explanation => {
+export const explain = (
+  snapshot: Snapshot,
+  request: { method: string; url: string; headers: HeaderList },
+): Explanation => {
   const url = /^https?:\/\/([^/?#]*)([^#]*)$/i.exec(request.url)
   const target = (url === null ? request.url : (url[2] as string)) || '/'
   let hostHeader = url === null ? '' : (url[1] as string)

@@ -121,7 +121,13 @@ class Forward implements ResponseHandler, CallForward {
     const question = call.query !== '' || exchange.target.endsWith('?') ? '?' : ''
     const path = this.#options.target ?? call.forwardPath + question + call.query
     const length =
-      body !== undefined ? body.length : exchange.framing === 'none' ? 0 : exchange.framing === 'length' ? exchange.contentLength : -1
+      body !== undefined
+        ? body.length
+        : exchange.framing === 'none'
+          ? 0
+          : exchange.framing === 'length'
+            ? exchange.contentLength
+            : -1
     return {
       method: this.#method,
       target: target.basePath + path,

@@ -2,7 +2,15 @@ import { randomHex, uuidv7 } from '#base/ids'
 import type { HeaderList } from '#http/headers'
 
 /** Fields that only the gateway may set: what a client sends under these names is removed. */
-const own = new Set(['forwarded', 'x-real-ip', 'x-client-ip', 'x-request-id', 'traceparent', 'proxy-authorization', 'via'])
+const own = new Set([
+  'forwarded',
+  'x-real-ip',
+  'x-client-ip',
+  'x-request-id',
+  'traceparent',
+  'proxy-authorization',
+  'via',
+])
 const ownFamilies = ['x-forwarded-', 'x-consumer']
 
 /** Many servers read `X_Forwarded_For` as `X-Forwarded-For` (CGI variables), so underscores count as dashes. */
@@ -45,7 +53,7 @@ export type Forwarding = {
 
 /** W3C Trace Context §3.2.2, version 00. */
 const traceparentPattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
-const requestIdPattern = /^[A-Za-z0-9._\-]{8,128}$/
+const requestIdPattern = /^[A-Za-z0-9._-]{8,128}$/
 
 const plainAddress = (text: string): string => {
   const address = text.trim().replace(/^"|"$/g, '')
@@ -120,7 +128,8 @@ const readTraceparent = (result: Forwarding, value: string): void => {
 }
 
 const readTrusted = (result: Forwarding, name: string, value: string): void => {
-  if (name === 'x-forwarded-for') result.forwardedFor = result.forwardedFor === '' ? value : `${result.forwardedFor}, ${value}`
+  if (name === 'x-forwarded-for')
+    result.forwardedFor = result.forwardedFor === '' ? value : `${result.forwardedFor}, ${value}`
   else if (name === 'x-forwarded-proto' && /^https?$/.test(value)) result.forwardedProto = value
   else if (name === 'x-forwarded-host' && /^[A-Za-z0-9.\-:[\]]+$/.test(value)) result.forwardedHost = value
   else if (name === 'x-request-id' && requestIdPattern.test(value)) result.requestId = value

@@ -110,7 +110,6 @@ export class GatewayCall implements Call, ExchangeListener {
     process.nextTick(flush, this.exchange)
   }
 
-
   onClientAbort(listener: (error: GatewayError) => void): void {
     this.#abortListener = listener
   }

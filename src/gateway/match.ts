@@ -29,7 +29,8 @@ const addTo = (node: Node, route: Route): void => {
   // RFC 9110 §9.3.2: where GET is served, HEAD is.
   const methods = new Set(route.methods)
   if (methods.has('GET')) methods.add('HEAD')
-  for (const method of methods) node.byMethod.set(method, [...(node.byMethod.get(method) ?? []), route].sort(bySpecificity))
+  for (const method of methods)
+    node.byMethod.set(method, [...(node.byMethod.get(method) ?? []), route].sort(bySpecificity))
 }
 
 const insert = (root: Node, route: Route): void => {
@@ -141,7 +142,8 @@ export const createMatcher = (routes: readonly Route[]): Matcher => {
   const result = (route: Route, values: string[]): Match => {
     if (route.parameterNames.length === 0) return { route, params: noParams }
     const params: Record<string, string> = {}
-    for (let i = 0; i < route.parameterNames.length; i++) params[route.parameterNames[i] as string] = values[i] as string
+    for (let i = 0; i < route.parameterNames.length; i++)
+      params[route.parameterNames[i] as string] = values[i] as string
     return { route, params }
   }
   return {

@@ -20,11 +20,12 @@ const isUnreserved = (code: number): boolean => /[A-Za-z0-9\-._~]/.test(String.f
 
 /** RFC 3986 §6.2.2: unreserved characters are decoded, the others keep their escape with upper-case digits. */
 const decodeUnreserved = (path: string): string =>
-  path.replace(/%(..?)?/g, (escape, digits: string | undefined) => {
-    if (digits === undefined || !/^[0-9A-Fa-f]{2}$/.test(digits)) throw invalid('A percent escape in the path is not valid')
+  path.replace(/%(..?)?/g, (sequence, digits: string | undefined) => {
+    if (digits === undefined || !/^[0-9A-Fa-f]{2}$/.test(digits))
+      throw invalid('A percent escape in the path is not valid')
     const code = Number.parseInt(digits, 16)
     if (code < 0x20 || code === 0x7f) throw invalid('The path holds an encoded control character')
-    return isUnreserved(code) ? String.fromCharCode(code) : escape.toUpperCase()
+    return isUnreserved(code) ? String.fromCharCode(code) : sequence.toUpperCase()
   })
 
 /** RFC 3986 §5.2.4, but a path that climbs above the root is refused instead of clipped. */
@@ -52,7 +53,8 @@ const removeDotSegments = (path: string): string => {
  * encoded control characters, broken escapes or UTF-8, dots with parameters). `end` is the position of `?` or the end.
  */
 export const normalisePath = (target: string, end: number): NormalPath => {
-  if (isPlain(target, end)) return { path: end === target.length ? target : target.slice(0, end), encodedSeparator: false }
+  if (isPlain(target, end))
+    return { path: end === target.length ? target : target.slice(0, end), encodedSeparator: false }
   const raw = target.slice(0, end)
   if (raw.includes('\\')) throw invalid('The path holds a backslash')
   const decoded = decodeUnreserved(raw)

@@ -5,7 +5,7 @@ import type { Handler, ResponseHead } from './contract.ts'
 import type { Matcher } from './match.ts'
 import type { Upstream } from './upstream.ts'
 
-export type Predicate = { kind: 'header' | 'query'; name: string; /** null: must be present */ value: string | null }
+export type Predicate = { kind: 'header' | 'query'; name: string /** null: must be present */; value: string | null }
 
 /** Renders a gateway error in the form the callers of a route expect. */
 export type ErrorRenderer = (

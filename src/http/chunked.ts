@@ -92,7 +92,8 @@ export class ChunkedDecoder {
       }
     }
     if (after === 0) {
-      if (text.length > maxTrailerBytes) throw new GatewayError('head-too-large', { detail: 'The trailers are too large' })
+      if (text.length > maxTrailerBytes)
+        throw new GatewayError('head-too-large', { detail: 'The trailers are too large' })
       // A bare LF can never become valid; refusing it now keeps a waiting reader from being held.
       if (/[^\r]\n|^\n/.test(text)) throw invalid('A trailer field does not end with CRLF')
       this.#trailer = text

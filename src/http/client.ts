@@ -1,9 +1,9 @@
 import type { SecureContextOptions } from 'node:tls'
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from './headers.ts'
+import { ClientConnection } from './http1/client-connection.ts'
 import type { BodySink, RawStream } from './message.ts'
 import type { TimerWheel } from './timer-wheel.ts'
-import { ClientConnection } from './http1/client-connection.ts'
 
 /** Where requests go. `tls` null is plain TCP; certificates are verified unless the user says otherwise. */
 export type Origin = {

@@ -54,7 +54,14 @@ export const internFieldName = (raw: string): FieldName => {
 }
 
 // The engine's own names are learned first, so that a flood of invented names can never push them out.
-for (const name of [...Object.keys(kindOf), 'accept', 'accept-encoding', 'authorization', 'cache-control', 'content-type']) {
+for (const name of [
+  ...Object.keys(kindOf),
+  'accept',
+  'accept-encoding',
+  'authorization',
+  'cache-control',
+  'content-type',
+]) {
   internFieldName(name)
   internFieldName(name.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase()))
 }

@@ -100,13 +100,16 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
   let count = 0
   let position = start
   while (position < end) {
-    if (++count > maxFields) throw new GatewayError('head-too-large', { detail: `More than ${maxFields} header fields` })
+    if (++count > maxFields)
+      throw new GatewayError('head-too-large', { detail: `More than ${maxFields} header fields` })
     const nameStart = position
     let code = text.charCodeAt(position)
     while ((classes[code]! & token) !== 0) code = text.charCodeAt(++position)
     if (code !== 58 || position === nameStart) {
       if (code === 32 || code === 9)
-        throw invalid(position === nameStart ? 'A header line is folded' : 'White space before the colon of a header field')
+        throw invalid(
+          position === nameStart ? 'A header line is folded' : 'White space before the colon of a header field',
+        )
       throw invalid('A header field name is not a token')
     }
     const name = internFieldName(text.slice(nameStart, position))
@@ -114,7 +117,8 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
     while (code === 32 || code === 9) code = text.charCodeAt(++position)
     const valueStart = position
     while ((classes[code]! & value) !== 0) code = text.charCodeAt(++position)
-    if (code !== 13 || text.charCodeAt(position + 1) !== 10) throw invalid('A header field value holds a control character')
+    if (code !== 13 || text.charCodeAt(position + 1) !== 10)
+      throw invalid('A header field value holds a control character')
     let valueEnd = position
     while (valueEnd > valueStart) {
       const last = text.charCodeAt(valueEnd - 1)
@@ -155,7 +159,8 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
         break
     }
   }
-  if (fields.chunked && fields.contentLength >= 0) throw invalid('Both Content-Length and Transfer-Encoding are present')
+  if (fields.chunked && fields.contentLength >= 0)
+    throw invalid('Both Content-Length and Transfer-Encoding are present')
   if (connection !== null) applyConnection(fields, connection, upgrade)
   return fields
 }
@@ -222,21 +227,4 @@ export const parseResponseHead = (text: string, maxFields: number, end = text.le
   head.status = hundreds * 100 + tens * 10 + ones
   head.minorVersion = minorVersion
   return head
-}
-
-/** Most heads are far smaller; a longer one is decoded again at its full length. */
-const usualHead = 4096
-
-/** A head cut out of a read: its text, and where its last field line ends in it; `size` counts the empty line too. */
-export type HeadText = { text: string; end: number; size: number }
-
-/** Finds the head that starts at `start`, or null when its empty line is not there yet within `length`. */
-export const findHead = (bytes: Buffer, start: number, length: number): HeadText | null => {
-  let text = bytes.latin1Slice(start, Math.min(length, start + usualHead))
-  let found = text.indexOf('\r\n\r\n')
-  if (found < 0 && length - start > usualHead) {
-    text = bytes.latin1Slice(start, length)
-    found = text.indexOf('\r\n\r\n')
-  }
-  return found < 0 ? null : { text, end: found + 2, size: found + 4 }
 }

@@ -1,4 +1,4 @@
-import { type ListenOptions, type Server, Socket, createServer } from 'node:net'
+import { createServer, type ListenOptions, type Server, Socket } from 'node:net'
 
 /**
  * One read buffer for all sockets of a worker. Every reader consumes or copies its bytes before it returns, so the

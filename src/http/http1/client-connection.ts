@@ -3,26 +3,18 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { GatewayError } from '#base/errors'
 import { ChunkedDecoder } from '../chunked.ts'
 import type { ClientExchange, OutgoingRequest, Pool, ResponseHandler } from '../client.ts'
+import { checkIncompleteHead, findHead } from '../find-head.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink } from '../message.ts'
-import { findHead, parseResponseHead, type ResponseHead } from '../parse-head.ts'
+import { parseResponseHead, type ResponseHead } from '../parse-head.ts'
 import { onreadInto } from '../socket-reading.ts'
 import { Timer } from '../timer-wheel.ts'
 import { chunkSize, lastChunk } from './head-text.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
+import { requestHeadText } from './request-head-text.ts'
 import { writeTextAndBytes } from './socket-writer.ts'
 
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'raw' | 'closed'
-
-const headTextOf = (request: OutgoingRequest): string => {
-  let text = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${request.host}\r\n${request.fields}`
-  if (request.length > 0) text += `content-length: ${request.length}\r\n`
-  else if (request.length < 0) text += 'transfer-encoding: chunked\r\n'
-  // RFC 9110 §8.6: methods that define a meaning for content say so also when there is none.
-  else if (request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH') text += 'content-length: 0\r\n'
-  if (request.upgrade !== null) text += `connection: upgrade\r\nupgrade: ${request.upgrade}\r\n`
-  return `${text}\r\n`
-}
 
 const isTlsError = (error: NodeJS.ErrnoException): boolean =>
   /TLS|SSL|CERT|SELF_SIGNED|UNABLE_TO/.test(error.code ?? '')
@@ -89,7 +81,7 @@ export class ClientConnection implements ClientExchange, BodySink {
     this.#requestDone = false
     this.#responseBytes = 0
     this.#totalDeadline = wheel.now + request.totalTimeout
-    this.#head = headTextOf(request)
+    this.#head = requestHeadText(request)
     if (this.#phase === 'connecting') {
       this.#setTimer(request.connectTimeout)
       return
@@ -226,12 +218,11 @@ export class ClientConnection implements ClientExchange, BodySink {
     const { maxHead, maxFields } = this.#pool.options
     const found = findHead(bytes, start, length)
     if (found === null) {
-      if (length - start > maxHead) throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
-      for (let at = bytes.indexOf(10, start); at >= 0 && at < length; at = bytes.indexOf(10, at + 1))
-        if (at === start || bytes[at - 1] !== 13) throw new GatewayError('upstream-invalid')
+      checkIncompleteHead(bytes, start, length, { head: maxHead, target: maxHead })
       return start
     }
-    if (found.size > maxHead) throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
+    if (found.size > maxHead)
+      throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
     const head = parseResponseHead(found.text, maxFields, found.end)
     const next = start + found.size
     const handler = this.#handler as ResponseHandler
@@ -376,7 +367,9 @@ export class ClientConnection implements ClientExchange, BodySink {
   #onTimeout(): void {
     if (this.#phase === 'idle') this.#socket.destroy()
     else if (this.#phase === 'connecting')
-      this.#fail(new GatewayError('upstream-timeout', { retry: 'yes', detail: 'The upstream could not be reached in time' }))
+      this.#fail(
+        new GatewayError('upstream-timeout', { retry: 'yes', detail: 'The upstream could not be reached in time' }),
+      )
     else this.#fail(new GatewayError('upstream-timeout'))
   }
 

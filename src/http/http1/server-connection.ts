@@ -3,13 +3,15 @@ import { monotonicMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
 import { ChunkedDecoder } from '../chunked.ts'
 import { fieldLines } from '../field-lines.ts'
+import { checkIncompleteHead, findHead, tooLarge } from '../find-head.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink, PeerInfo } from '../message.ts'
-import { findHead, parseRequestHead } from '../parse-head.ts'
+import { parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
 import type { OnBytes } from '../socket-reading.ts'
 import { Timer } from '../timer-wheel.ts'
 import { statusLine } from './head-text.ts'
+import { peerInfo } from './peer-info.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
 import type { ServerContext } from './server-context.ts'
 import { Http1Exchange } from './server-exchange.ts'
@@ -32,11 +34,8 @@ const maxLingerBytes = 1_048_576
 const discard: BodySink = { onBodyData: () => {}, onBodyEnd: () => {} }
 
 /** One accepted HTTP/1.1 connection: reads requests one after the other and writes their answers in order. */
-export class ServerConnection implements PeerInfo, BodySink {
-  readonly remoteAddress: string
-  readonly remotePort: number
-  readonly localPort: number
-  readonly encrypted = false
+export class ServerConnection implements BodySink {
+  readonly peer: PeerInfo
   /** monotonicMs() when the first byte of the current head arrived. */
   requestStartedMono = 0
   readonly #context: ServerContext
@@ -59,10 +58,7 @@ export class ServerConnection implements PeerInfo, BodySink {
     this.#context = context
     const socket = open((bytes, length) => this.#onBytes(bytes, length))
     this.#socket = socket
-    const address = socket.remoteAddress ?? ''
-    this.remoteAddress = address.startsWith('::ffff:') ? address.slice(7) : address
-    this.remotePort = socket.remotePort ?? 0
-    this.localPort = socket.localPort ?? 0
+    this.peer = peerInfo(socket)
     this.#timer = new Timer(() => this.#onTimeout())
     context.wheel.set(this.#timer, context.timeouts.requestHead)
     socket.on('drain', () => this.#onDrain())
@@ -250,14 +246,15 @@ export class ServerConnection implements PeerInfo, BodySink {
     const found = findHead(bytes, position, length)
     if (found === null) {
       if (begins) this.#context.wheel.set(this.#timer, this.#context.timeouts.requestHead)
-      this.#checkIncompleteHead(bytes, position, length)
+      checkIncompleteHead(bytes, position, length, limits)
       return start
     }
-    if (found.size > limits.head) throw this.#tooLarge(bytes, position, length)
+    if (found.size > limits.head) throw tooLarge(bytes, position, length, limits.target)
     const head = parseRequestHead(found.text, limits.headers, found.end)
     if (head.target.length > limits.target) throw new GatewayError('target-too-long')
     const { host, target } = splitTarget(head)
-    if (head.expect !== null && head.expect.toLowerCase() !== '100-continue') throw new GatewayError('expectation-failed')
+    if (head.expect !== null && head.expect.toLowerCase() !== '100-continue')
+      throw new GatewayError('expectation-failed')
     const exchange = new Http1Exchange(this, head, host, target, found.size)
     this.requestStartedMono = 0
     this.#exchange = exchange
@@ -272,20 +269,6 @@ export class ServerConnection implements PeerInfo, BodySink {
     this.#context.requests++
     this.#context.onExchange(exchange)
     return position + found.size
-  }
-
-  /** A head that is not complete yet may already be wrong or too large, and then need not be waited for. */
-  #checkIncompleteHead(bytes: Buffer, start: number, length: number): void {
-    if (length - start > this.#context.limits.head) throw this.#tooLarge(bytes, start, length)
-    for (let at = bytes.indexOf(10, start); at >= 0 && at < length; at = bytes.indexOf(10, at + 1))
-      if (at === start || bytes[at - 1] !== 13) throw new GatewayError('bad-request', { detail: 'A line ends without CR' })
-  }
-
-  #tooLarge(bytes: Buffer, start: number, length: number): GatewayError {
-    const line = bytes.indexOf('\r\n', start, 'latin1')
-    return line < 0 || line - start > this.#context.limits.target + 64 || line > length
-      ? new GatewayError('target-too-long')
-      : new GatewayError('head-too-large')
   }
 
   #readBody(bytes: Buffer, start: number, length: number, sink: BodySink): number {
@@ -363,7 +346,12 @@ export class ServerConnection implements PeerInfo, BodySink {
       if (!exchange.responseEnded) exchange.abort()
       return
     }
-    const { status, headers, body } = this.#context.onInvalid(error, this, this.requestStartedMono)
+    if (this.#phase === 'skip') {
+      // The answer is out already: a second one would look like the answer to the next request.
+      this.#socket.destroy()
+      return
+    }
+    const { status, headers, body } = this.#context.onInvalid(error, this.peer, this.requestStartedMono)
     const bytes = Buffer.from(body)
     const head = `${statusLine(status)}${fieldLines(headers)}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`
     writeTextAndBytes(this.#socket, head, bytes, '')

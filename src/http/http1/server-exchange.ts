@@ -35,7 +35,7 @@ export class Http1Exchange implements ServerExchange {
 
   constructor(connection: ServerConnection, head: RequestHead, host: string, target: string, headBytes: number) {
     this.#connection = connection
-    this.peer = connection
+    this.peer = connection.peer
     this.method = head.method
     this.target = target
     this.host = host

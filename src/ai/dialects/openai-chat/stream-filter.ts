@@ -20,6 +20,9 @@ const parsedValue = (bytes: Buffer, member: Member): unknown =>
 const hasOutput = (choices: unknown): boolean =>
   Array.isArray(choices) && choices.some(choice => saysSomething((choice as { delta?: unknown } | null)?.delta))
 
+/** Looked for before a chunk is scanned: in most chunks of most streams there is nothing more to find. */
+const usageName = Buffer.from('"usage"')
+
 const readChunk = (data: Buffer): JsonObject | null => {
   try {
     return jsonMembers(data, ['choices', 'usage'])
@@ -39,8 +42,10 @@ export const streamFilter = (ai: AiUsage, hideUsage: boolean): ResponseFilter =>
   /** Notes what an event says and returns what is sent for it. */
   const pass = (event: SseEvent): Buffer | null => {
     const { raw, data, dataAt } = event
-    const chunk = data === null || data[0] !== 0x7b ? null : readChunk(data)
-    if (data === null || chunk === null) return raw
+    if (data === null || data[0] !== 0x7b) return raw
+    if (ai.firstTokenAt !== null && !data.includes(usageName)) return raw
+    const chunk = readChunk(data)
+    if (chunk === null) return raw
     const choices = chunk.members.get('choices')
     const usage = chunk.members.get('usage')
     if (choices !== undefined && ai.firstTokenAt === null && hasOutput(parsedValue(data, choices)))

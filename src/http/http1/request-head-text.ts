@@ -1,0 +1,13 @@
+import type { OutgoingRequest } from '../client.ts'
+
+/** The head of an outgoing request with its framing and connection fields, up to and with the empty line. */
+export const requestHeadText = (request: OutgoingRequest): string => {
+  let text = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${request.host}\r\n${request.fields}`
+  if (request.length > 0) text += `content-length: ${request.length}\r\n`
+  else if (request.length < 0) text += 'transfer-encoding: chunked\r\n'
+  // RFC 9110 §8.6: methods that define a meaning for content say so also when there is none.
+  else if (request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH')
+    text += 'content-length: 0\r\n'
+  if (request.upgrade !== null) text += `connection: upgrade\r\nupgrade: ${request.upgrade}\r\n`
+  return `${text}\r\n`
+}
