@@ -37,38 +37,34 @@ const describe = (error: (Error & { cause?: unknown }) | undefined): string => {
   return typeof cause === 'string' ? cause : inspect(cause, { depth: 4, breakLength: 110 })
 }
 
-/**
- * Runs test files, each in a process of its own. Suites are not counted, a file that crashes or hangs is one failure, and
- * so is a file without a test: nothing is green because it did not run.
- */
-export const runTests = async (files: readonly string[], { concurrency, timeout }: RunOptions): Promise<TestResult> => {
-  const result: TestResult = { passed: 0, failures: [], skips: [], output: '' }
-  if (files.length === 0) return result
-  const known = new Set(files)
-  const written = new Map<string, string>()
-  const write = ({ file, message }: { file?: string; message: string }): void => {
-    if (file !== undefined) written.set(file, `${written.get(file) ?? ''}${message}`.slice(-8_000))
+const emptyResult = (): TestResult => ({ passed: 0, failures: [], skips: [], output: '' })
+
+/** Resolves when the process of this one file has ended; it is killed when it has not after `timeout` ms. */
+const runFile = async (file: string, timeout: number): Promise<TestResult> => {
+  const result = emptyResult()
+  let written = ''
+  const write = ({ message }: { message: string }): void => {
+    written = `${written}${message}`.slice(-8_000)
   }
-  const failed = new Set<string>()
   const fail = (event: Ended, reason: string): void => {
-    const file = event.file ?? event.name
-    failed.add(file)
-    result.failures.push({ name: event.name, place: `${file}:${event.line ?? 1}`, reason })
+    result.failures.push({ name: event.name, place: `${event.file ?? file}:${event.line ?? 1}`, reason })
   }
   const mark = (event: Ended): boolean => {
     const unfinished = event.skip ?? event.todo
     if (unfinished === undefined || unfinished === false) return false
     const prefix = event.skip === undefined ? 'to do: ' : ''
-    result.skips.push({ name: event.name, file: event.file ?? '', reason: prefix + reasonOf(unfinished) })
+    result.skips.push({ name: event.name, file, reason: prefix + reasonOf(unfinished) })
     return true
   }
 
-  const stream = run({ files, concurrency, timeout, isolation: 'process' })
+  // The runner's own timeout is one for each test; a file that is done but does not end would be waited for forever.
+  const tooLong = AbortSignal.timeout(timeout)
+  const stream = run({ files: [file], isolation: 'process', signal: tooLong })
   stream.on('test:stdout', write)
   stream.on('test:stderr', write)
   stream.on('test:pass', (event: Ended) => {
     if (event.details.type === 'suite' || mark(event)) return
-    if (known.has(event.name)) fail(event, 'There is no test in this file')
+    if (event.name === file) fail(event, 'There is no test in this file')
     else result.passed++
   })
   stream.on('test:fail', (event: Ended) => {
@@ -76,13 +72,34 @@ export const runTests = async (files: readonly string[], { concurrency, timeout 
     const { error } = event.details
     // The tests inside have been reported already.
     if (error?.failureType === 'subtestsFailed') return
-    fail(event, describe(error))
+    fail(event, event.name === file && tooLong.aborted ? `It did not end within ${timeout} ms` : describe(error))
   })
   for await (const _ of stream.resume()) {
     // Every event is taken by the listeners above.
   }
-  result.output = [...failed]
-    .flatMap(file => (written.has(file) ? [`${file} wrote:\n${written.get(file)}`] : []))
-    .join('\n')
+  if (result.failures.length > 0 && written !== '') result.output = `${file} wrote:\n${written}`
   return result
+}
+
+/**
+ * Runs test files, each in a process of its own. Suites are not counted, a file that crashes or hangs is one failure, and
+ * so is a file without a test: nothing is green because it did not run.
+ */
+export const runTests = async (files: readonly string[], { concurrency, timeout }: RunOptions): Promise<TestResult> => {
+  const results = new Map<string, TestResult>()
+  const waiting = [...files]
+  const work = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+      results.set(file, await runFile(file, timeout))
+  }
+  await Promise.all(Array.from({ length: concurrency }, work))
+  const total = emptyResult()
+  for (const file of files) {
+    const { passed, failures, skips, output } = results.get(file) as TestResult
+    total.passed += passed
+    total.failures.push(...failures)
+    total.skips.push(...skips)
+    total.output += output
+  }
+  return total
 }

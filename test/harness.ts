@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { within } from './raw-connection.ts'
 
 export { RawClient, RawConnection, rawCall, rawClient, within } from './raw-connection.ts'
@@ -92,6 +92,8 @@ const program = (): string => {
   return existsSync(launcher) ? launcher : join(root, 'src/main.ts')
 }
 
+const followParent = ['--import', pathToFileURL(join(root, 'bin/follow-parent.js')).href]
+
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
 
 type Ready = { gateway: string; console: string; pid: number }
@@ -126,11 +128,12 @@ export const startPortico = async (options: PorticoOptions): Promise<Portico> =>
   ]
   const child = spawn(
     process.execPath,
-    [...(options.nodeArgs ?? []), program(), 'start', ...flags, ...(options.args ?? [])],
+    [...followParent, ...(options.nodeArgs ?? []), program(), 'start', ...flags, ...(options.args ?? [])],
     {
       cwd: folder,
-      env: { ...process.env, NODE_OPTIONS: '', ...options.env, PORTICO_READY_JSON: '1' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: '', ...options.env, PORTICO_READY_JSON: '1', PORTICO_PARENT_FD: '3' },
+      // The fourth is held open by this process: when it dies, however it dies, the gateway ends too.
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     },
   )
   running.add(child)
@@ -138,8 +141,8 @@ export const startPortico = async (options: PorticoOptions): Promise<Portico> =>
   const keep = (chunk: Buffer) => {
     output = (output + chunk).slice(-1_000_000)
   }
-  child.stdout.on('data', keep)
-  child.stderr.on('data', keep)
+  child.stdout?.on('data', keep)
+  child.stderr?.on('data', keep)
   const exited = new Promise<Exit>(resolve =>
     child.once('exit', (code, signal) => {
       running.delete(child)

@@ -16,6 +16,21 @@ const carriageReturn = 0x0d
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 const dataField = Buffer.from('data')
 
+/** Finds the next byte that ends a line, or the end of the bytes; asked with growing positions, it looks at each byte once. */
+const lineEnds = (bytes: Buffer, from: number): ((at: number) => number) => {
+  const find = (byte: number, at: number): number => {
+    const found = bytes.indexOf(byte, at)
+    return found < 0 ? bytes.length : found
+  }
+  let feed = find(lineFeed, from)
+  let carriage = find(carriageReturn, from)
+  return at => {
+    if (feed < at) feed = find(lineFeed, at)
+    if (carriage < at) carriage = find(carriageReturn, at)
+    return Math.min(feed, carriage)
+  }
+}
+
 /** The data value of one line as `[start, end]`, or null when the line is another field or a comment. */
 const dataOfLine = (raw: Buffer, start: number, end: number): readonly [number, number] | null => {
   const afterName = start + dataField.length
@@ -28,11 +43,12 @@ const dataOfLine = (raw: Buffer, start: number, end: number): readonly [number, 
 const readEvent = (raw: Buffer, first: boolean): SseEvent => {
   const values: (readonly [number, number])[] = []
   let start = first && raw.subarray(0, 3).equals(byteOrderMark) ? 3 : 0
-  for (let i = start; i <= raw.length; i++) {
-    if (i < raw.length && raw[i] !== lineFeed && raw[i] !== carriageReturn) continue
-    const value = i > start ? dataOfLine(raw, start, i) : null
+  const lineEnd = lineEnds(raw, start)
+  while (start < raw.length) {
+    const end = lineEnd(start)
+    const value = dataOfLine(raw, start, end)
     if (value) values.push(value)
-    start = i + 1
+    start = end + 1
   }
   if (values.length === 0) return { raw, data: null, dataAt: -1 }
   const pieces = values.map(([from, to]) => raw.subarray(from, to))
@@ -79,7 +95,13 @@ export class SseSplitter {
     const bytes = scanned === 0 ? chunk : this.#append(chunk)
     const events: SseEvent[] = []
     let start = 0
+    const lineEnd = lineEnds(bytes, scanned)
     for (let i = scanned; i < bytes.length; ) {
+      const next = this.#skipText(i, lineEnd)
+      if (next > i) {
+        i = next
+        continue
+      }
       const end = this.#step(bytes[i] as number, i)
       if (end >= 0) {
         events.push(this.#take(bytes.subarray(start, end)))
@@ -109,6 +131,15 @@ export class SseSplitter {
     const event = readEvent(raw, this.#first)
     this.#first = false
     return event
+  }
+
+  /** Where the next byte is that can change anything but that its line is not empty. */
+  #skipText(index: number, lineEnd: (at: number) => number): number {
+    const position = this.#position
+    if (position.carriage !== 'none' || position.skipLineFeed) return index
+    const next = lineEnd(index)
+    if (next > index) position.lineEmpty = false
+    return next
   }
 
   /** Looks at the byte at `index`; returns where the event ends (exclusive), or -1. */

@@ -24,10 +24,14 @@ const metrics = createWorkerMetrics()
 let accessLogTarget = start.document.settings.accessLog
 let accessLog: AccessLog | null = openAccessLog(accessLogTarget, { log: warn })
 
+let keepsCalls = start.document.settings.calls.keep > 0
+
 const recorder = createCallRecorder([
-  record => writer.record(record),
-  record => metrics.observe(record),
-  record => accessLog?.write(record),
+  record => {
+    if (keepsCalls) writer.record(record)
+    metrics.observe(record)
+    accessLog?.write(record)
+  },
 ])
 
 let revision = start.revision
@@ -48,6 +52,7 @@ const apply = (message: Extract<ToWorker, { kind: 'apply' }>): void => {
   try {
     gateway.apply(message.document, message.revision)
     setAccessLog(message.document.settings.accessLog)
+    keepsCalls = message.document.settings.calls.keep > 0
     revision = message.revision
     say({ kind: 'applied', revision })
   } catch (error) {

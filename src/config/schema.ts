@@ -286,7 +286,7 @@ const settingsShape = {
     .meta({ description: 'How much clients may ask for' }),
   accessLog: checked(accessLog, 'off, stdout, or the path of a file').default('off'),
   calls: z
-    .strictObject({ keep: count(0, 1_000_000_000, 'Rows that are kept').default(200_000) })
+    .strictObject({ keep: count(0, 1_000_000_000, 'Rows that are kept; 0 keeps no call log').default(200_000) })
     .prefault({})
     .meta({ description: 'The call log' }),
 }

@@ -92,7 +92,7 @@ export class ChunkedDecoder {
       }
     }
     if (after === 0) {
-      if (text.length > maxTrailerBytes)
+      if (text.length >= maxTrailerBytes + 4)
         throw new GatewayError('head-too-large', { detail: 'The trailers are too large' })
       // A bare LF can never become valid; refusing it now keeps a waiting reader from being held.
       if (/[^\r]\n|^\n/.test(text)) throw invalid('A trailer field does not end with CRLF')

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { get, head } from '../conformance/case-table.ts'
 import {
   answerEach,
+  eventually,
   headerOf,
   ok,
   oneService,
@@ -12,8 +14,10 @@ import {
   rawClient,
   scriptedOrigin,
   startPortico,
+  type WorkerStatus,
   within,
 } from '../harness.ts'
+import { bulkOrigin } from './bulk.ts'
 
 const plain = answerEach(request => ok(request.target))
 
@@ -64,6 +68,28 @@ test('a head, a body and an idle connection each have their time', async t => {
       }),
     ])
   } finally {
+    await portico.stop()
+    await origin.stop()
+  }
+})
+
+test('a client that reads nothing of its response is let go after the idle time', async () => {
+  const origin = await bulkOrigin()
+  const timeouts = { idle: '600ms', drain: '1s' }
+  const portico = await startPortico({ config: oneService(origin.url, {}, {}, { timeouts }) })
+  const socket = connect(portico.gatewayPort, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    socket.pause()
+    socket.on('error', () => {})
+    socket.write(get(`/down/${300 * 1024 * 1024}`))
+    await eventually(async () => (origin.sent() > 0 ? true : null), 'the response to begin')
+    await eventually(async () => {
+      const { load } = (await portico.status()).workers[0] as WorkerStatus
+      return load.connections + load.activeCalls + load.upstreamConnections === 0 ? true : null
+    }, 'the call to be given up')
+  } finally {
+    socket.destroy()
     await portico.stop()
     await origin.stop()
   }
