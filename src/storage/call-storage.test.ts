@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, afterEach, describe, it } from 'node:test'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { type CallStorage, startCallStorage } from './call-storage.ts'
+import type { CallAcknowledgement, CallDestination } from './call-messages.ts'
+import { type CallStorage, type CallStorageOptions, startCallStorage } from './call-storage.ts'
 import { openCallWriter } from './call-writer.ts'
 import { callStoreContract, sampleCall } from './calls-contract.ts'
 
@@ -19,6 +20,17 @@ const freshFolder = (): string => {
 }
 after(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** Storages that a test started; closed after it also when it failed, or their threads would keep the run alive. */
+const started: CallStorage[] = []
+const startStorage = (options: CallStorageOptions): CallStorage => {
+  const storage = startCallStorage(options)
+  started.push(storage)
+  return storage
+}
+afterEach(async () => {
+  await Promise.all(started.splice(0).map(storage => storage.close()))
 })
 
 const silent = (): void => {}
@@ -61,7 +73,7 @@ parentPort.postMessage({ written: writer.written, dropped: writer.dropped })
 
 describe('call storage', () => {
   it('stores what gateway workers in other threads record', async () => {
-    const storage = startCallStorage({ folder: freshFolder(), keep: 100_000 })
+    const storage = startStorage({ folder: freshFolder(), keep: 100_000 })
     const workers = ['a', 'b'].map(name => {
       const port = storage.connect()
       return new Worker(new URL(`data:text/javascript,${encodeURIComponent(recorder)}`), {
@@ -83,7 +95,7 @@ describe('call storage', () => {
   })
 
   it('shows a call soon after it was recorded, without a flush', async () => {
-    const storage = startCallStorage({ folder: freshFolder(), keep: 100 })
+    const storage = startStorage({ folder: freshFolder(), keep: 100 })
     const writer = openCallWriter(storage.connect())
     writer.record(sampleCall({ requestId: 'seen' }))
     await until(async () => (await storage.store.get('seen')) !== null)
@@ -91,7 +103,7 @@ describe('call storage', () => {
   })
 
   it('drops and counts calls when more than 32 batches wait, and loses none of the others', async () => {
-    const storage = startCallStorage({ folder: freshFolder(), keep: 1_000_000 })
+    const storage = startStorage({ folder: freshFolder(), keep: 1_000_000 })
     const writer = openCallWriter(storage.connect())
     // All in one turn of this thread: no acknowledgement can come in between.
     const calls = 60_000
@@ -106,7 +118,7 @@ describe('call storage', () => {
 
   it('restarts a storage thread that dies, and its writers go on with the new one', async () => {
     const folder = freshFolder()
-    const storage = startCallStorage({ folder, keep: 1000, log: silent })
+    const storage = startStorage({ folder, keep: 1000, log: silent })
     const writer = openCallWriter(storage.connect())
     writer.record(sampleCall({ requestId: 'before' }))
     await writer.flush()
@@ -121,25 +133,34 @@ describe('call storage', () => {
     await storage.close()
   })
 
-  it('counts as dropped what a dying storage thread had not acknowledged', async () => {
-    const storage = startCallStorage({ folder: freshFolder(), keep: 1000, log: silent })
-    const writer = openCallWriter(storage.connect())
-    writer.record(sampleCall({ requestId: 'first' }))
+  it('counts as dropped what a storage thread that died had not acknowledged, or could not store', async () => {
+    const control = new MessageChannel()
+    const writer = openCallWriter(control.port2)
+    const attach = (): MessagePort => {
+      const { port1, port2 } = new MessageChannel()
+      control.port1.postMessage({ port: port2 } satisfies CallDestination, [port2])
+      return port1
+    }
+    const record = async (storageEnd: MessagePort): Promise<void> => {
+      writer.record(sampleCall())
+      const arrived = once(storageEnd, 'message')
+      void writer.flush()
+      await arrived
+    }
+    const dying = attach()
+    await record(dying)
+    dying.close()
+    await until(() => writer.dropped === 1)
+    const working = attach()
+    await record(working)
+    working.postMessage({ stored: true } satisfies CallAcknowledgement)
+    await until(() => writer.written === 1)
+    await record(working)
+    working.postMessage({ stored: false } satisfies CallAcknowledgement)
+    await until(() => writer.dropped === 2)
     await writer.flush()
-    const control = storage.connect()
-    const [{ port: destination }] = (await once(control, 'message')) as [{ port: MessagePort }]
-    // The batch is on its way to a thread that reads its own end first.
-    destination.postMessage(null)
-    const question = storage.store.stats()
-    writer.record(sampleCall({ requestId: 'second' }))
-    const flushed = writer.flush()
-    await question.catch(silent)
-    await flushed
-    assert.equal(writer.written + writer.dropped, 2)
-    await running(storage)
-    const { rows } = await storage.store.stats()
-    assert.ok(rows >= writer.written, 'nothing that was acknowledged is missing')
-    await storage.close()
+    working.close()
+    control.port1.close()
   })
 
   it('keeps trying when the store cannot be opened, says so once, and stores what waited', async () => {
@@ -147,7 +168,7 @@ describe('call storage', () => {
     const blocker = join(folder, 'data')
     writeFileSync(blocker, 'a file where the folder should be')
     const lines: string[] = []
-    const storage = startCallStorage({ folder: blocker, keep: 1000, log: line => lines.push(line) })
+    const storage = startStorage({ folder: blocker, keep: 1000, log: line => lines.push(line) })
     const writer = openCallWriter(storage.connect())
     writer.record(sampleCall({ requestId: 'early' }))
     await until(() => storage.stats().restarts >= 2)
@@ -166,7 +187,7 @@ describe('call storage', () => {
     const folder = freshFolder()
     const blocker = join(folder, 'data')
     writeFileSync(blocker, '')
-    const storage = startCallStorage({ folder: blocker, keep: 1000, log: silent })
+    const storage = startStorage({ folder: blocker, keep: 1000, log: silent })
     await until(() => storage.stats().restarts >= 1)
     await storage.close()
     await storage.close()

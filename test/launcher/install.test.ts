@@ -118,7 +118,7 @@ test('a failed installation shows what npm said, what to try, and starts nothing
   assert.equal(code, 1)
   assert.equal(stdout, '')
   assert.match(stderr, /far-away/)
-  assert.match(stderr, /npm said:\n\n[^]*npm error code ENOTCACHED/)
+  assert.match(stderr, /npm said:\n\n[\s\S]*npm error code ENOTCACHED/)
   assert.match(stderr, /Check the network connection/)
   assert.match(stderr, /npm ci --omit=dev/)
 })

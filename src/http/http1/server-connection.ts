@@ -28,8 +28,9 @@ type Phase = 'head' | 'wait' | 'body' | 'skip' | 'linger' | 'raw'
 const maxPipelined = 65_536
 /** The unread rest of a body up to this size is skipped to keep the connection; above it the connection closes. */
 const maxSkipped = 65_536
-const lingerMs = 2_000
-const maxLingerBytes = 1_048_576
+const lingerMs = 5_000
+const drainLingerMs = 500
+const maxLingerBytes = 67_108_864
 
 const discard: BodySink = { onBodyData: () => {}, onBodyEnd: () => {} }
 
@@ -362,7 +363,7 @@ export class ServerConnection implements BodySink {
   #linger(): void {
     this.#phase = 'linger'
     this.#pending = null
-    this.#context.wheel.set(this.#timer, lingerMs)
+    this.#context.wheel.set(this.#timer, this.#context.draining ? drainLingerMs : lingerMs)
     this.#setReading(true)
     this.#socket.end()
   }
