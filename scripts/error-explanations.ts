@@ -22,6 +22,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       'The body was read by the gateway, and it is not what this route takes: not JSON, or not the expected shape.',
     remedy: 'Caller: correct the body; `detail` says what is wrong with it.',
   },
+  'invalid-parameter': {
+    means: 'A query parameter of the admin API has a value that it cannot have, or there is no such parameter.',
+    remedy: 'Caller: correct the parameter that `detail` names.',
+  },
   'missing-credentials': {
     means: 'The route needs an API key and the request carries none.',
     remedy:

@@ -1,5 +1,6 @@
 import { enableCompileCache } from 'node:module'
 import { UserError } from './base/errors.ts'
+import { version } from './base/version.ts'
 
 type Command = { help: string; run(args: string[]): Promise<number> }
 
@@ -22,9 +23,10 @@ ${Object.entries(commands)
 
   portico COMMAND --help tells more.`
 
-const nearest = (word: string): string => {
-  const match = Object.keys(commands).find(name => name.startsWith(word.slice(0, 3)))
-  return match === undefined ? '' : `; did you mean ${match}?`
+const nearest = async (word: string): Promise<string> => {
+  const { suggest } = await import('./config/suggest.ts')
+  const match = suggest(word, Object.keys(commands))
+  return match === null ? '.' : `; did you mean ${match}?`
 }
 
 const run = async ([name, ...args]: string[]): Promise<number> => {
@@ -32,9 +34,13 @@ const run = async ([name, ...args]: string[]): Promise<number> => {
     process.stdout.write(`${overview}\n`)
     return name === undefined ? 2 : 0
   }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`portico ${version} (Node ${process.versions.node})\n`)
+    return 0
+  }
   const entry = commands[name]
   if (entry === undefined)
-    throw new UserError(`There is no command ${JSON.stringify(name)}${nearest(name)} See portico --help`, 2)
+    throw new UserError(`There is no command ${JSON.stringify(name)}${await nearest(name)} See portico --help`, 2)
   const command = await entry.load()
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(`${command.help}\n`)

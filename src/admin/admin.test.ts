@@ -341,7 +341,7 @@ describe('admin API: calls', () => {
       ['servce', 'servce=orders'],
     ]
     for (const [name, query] of wrong) {
-      const { body } = await expectProblem(`/api/calls?${query}`, 400, 'bad-request')
+      const { body } = await expectProblem(`/api/calls?${query}`, 400, 'invalid-parameter')
       assert.match(JSON.parse(body).detail, new RegExp(`"${name}"`))
     }
   })

@@ -13,7 +13,7 @@ const names: readonly string[] = [...textNames, 'status', 'from', 'to', 'limit',
 
 /** The answer to a parameter that is wrong: 400, with its name at the front of the detail. */
 export const wrongParameter = (name: string, what: string): GatewayError =>
-  new GatewayError('bad-request', { detail: `The parameter ${JSON.stringify(name.slice(0, 64))} ${what}` })
+  new GatewayError('invalid-parameter', { detail: `The parameter ${JSON.stringify(name.slice(0, 64))} ${what}` })
 
 /** Reads the query of `GET /api/calls`. Empty parameters are as good as none; unknown and repeated ones are refused. */
 export const readCallsQuery = (query: string): CallsQuery => {

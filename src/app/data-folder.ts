@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { UserError } from '#base/errors'
 
 /** Makes the data folder, readable for its owner only. */
 export const openDataFolder = (folder: string): void => {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // Step by step and not `recursive`, which never returns in places like /proc.
+    if (!existsSync(folder)) {
+      if (!existsSync(dirname(folder))) mkdirSync(dirname(folder), { recursive: true })
+      mkdirSync(folder, { mode: 0o700 })
+    }
     chmodSync(folder, 0o700)
   } catch (error) {
     throw new UserError(`Cannot use the data folder ${folder}: ${(error as Error).message}`)

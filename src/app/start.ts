@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createAdmin } from '#admin/admin'
 import { UserError } from '#base/errors'
 import type { Log } from '#base/log'
+import { version } from '#base/version'
 import { type ConfigError, formatConfigError } from '#config/errors'
 import { explain } from '#gateway/explain'
 import { renderProblem } from '#gateway/respond-error'
@@ -84,7 +85,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   const status = async () => ({
     snapshot: { revision: snapshot.revision, routes: snapshot.routes.length, services: document.services.length },
     startedAt,
-    version: process.env['npm_package_version'] ?? '0.1.0',
+    version,
     node: process.version,
     configFile,
     lastReloadError,

@@ -16,6 +16,7 @@ type ErrorEntry = { readonly status: number; readonly source: ErrorSource; reado
 export const errorCodes = {
   'bad-request': { status: 400, source: 'client', title: 'The request is not valid HTTP' },
   'invalid-body': { status: 400, source: 'client', title: 'The request body is not valid' },
+  'invalid-parameter': { status: 400, source: 'client', title: 'A parameter is not valid' },
   'missing-credentials': { status: 401, source: 'client', title: 'Credentials are missing' },
   'invalid-credentials': { status: 401, source: 'client', title: 'Credentials are not valid' },
   'address-not-allowed': { status: 403, source: 'client', title: 'The client address is not allowed' },

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import {
   type CallDestination,
@@ -11,6 +10,8 @@ import type { CallPage, CallRecord, CallStore, CallStoreStats } from './calls.ts
 
 const firstRestartMs = 100
 const slowestRestartMs = 5000
+/** A thread that has not ended by then is terminated; what SQLite has committed is safe. */
+const closeMs = 5000
 
 export type CallStorageOptions = CallThreadData & { log?: (message: string) => void }
 
@@ -105,15 +106,19 @@ export const startCallStorage = (options: CallStorageOptions): CallStorage => {
       send({ kind: 'ask', id, method, input })
     })
 
-  const close = async (): Promise<void> => {
-    if (closing) return
+  const stop = async (): Promise<void> => {
     closing = true
     clearTimeout(timer)
     for (const writer of writers) writer.close()
     if (!worker) return
+    const stuck = worker
+    const limit = setTimeout(() => void stuck.terminate(), closeMs)
     send({ kind: 'close' })
-    await once(worker, 'exit')
+    await new Promise(resolve => stuck.once('exit', resolve))
+    clearTimeout(limit)
   }
+  let stopped: Promise<void> | null = null
+  const close = (): Promise<void> => (stopped ??= stop())
 
   start()
   return {
