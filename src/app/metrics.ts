@@ -1,9 +1,15 @@
 import { gatewayGauges, processGauges } from '#analytics/gauges'
+import type { MetricsSnapshot } from '#analytics/metrics'
 import { renderPrometheus } from '#analytics/render-prometheus'
 import type { WorkerReport } from './worker-messages.ts'
 
 /** The Prometheus page: what the workers counted, merged, and the gauges of the whole process. */
-export const renderMetrics = (reports: readonly WorkerReport[], revision: number, reloadFailed: boolean): string => {
+export const renderMetrics = (
+  reports: readonly WorkerReport[],
+  retired: MetricsSnapshot,
+  revision: number,
+  reloadFailed: boolean,
+): string => {
   const sum = (pick: (report: WorkerReport) => number): number =>
     reports.reduce((total, report) => total + pick(report), 0)
   const gauges = gatewayGauges({
@@ -19,8 +25,5 @@ export const renderMetrics = (reports: readonly WorkerReport[], revision: number
     snapshotRevision: revision,
     reloadFailed,
   })
-  return renderPrometheus(
-    reports.map(report => report.metrics),
-    [...gauges, ...processGauges()],
-  )
+  return renderPrometheus([retired, ...reports.map(report => report.metrics)], [...gauges, ...processGauges()])
 }

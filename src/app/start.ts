@@ -102,7 +102,8 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       token,
       calls: calls.store,
       status,
-      metrics: async () => renderMetrics(await workers.report(), snapshot.revision, lastReloadError !== null),
+      metrics: async () =>
+        renderMetrics(await workers.report(), workers.retired, snapshot.revision, lastReloadError !== null),
       explain: async input =>
         explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
       ready: () => true,

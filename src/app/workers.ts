@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { Worker } from 'node:worker_threads'
+import { type MetricsSnapshot, mergeMetrics } from '#analytics/metrics'
 import type { Log } from '#base/log'
 import type { Document } from '#config/document'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
@@ -13,6 +14,8 @@ export type WorkersOptions = {
   countersMemory: SharedArrayBuffer
   connectCalls: () => MessagePort
   log: Log
+  /** What each thread runs; another one only in tests. */
+  script?: URL
 }
 
 export type Workers = {
@@ -23,11 +26,13 @@ export type Workers = {
   /** Swaps the configuration everywhere; resolves when every worker serves it, rejects when one cannot. */
   apply(document: Document, revision: number): Promise<void>
   report(): Promise<WorkerReport[]>
+  /** What workers that are gone had counted when they last reported. */
+  readonly retired: MetricsSnapshot
   reopenLogs(): void
   drain(deadlineMs: number): Promise<void>
 }
 
-type Running = { thread: Worker; listening: boolean }
+type Running = { thread: Worker; listening: boolean; metrics: MetricsSnapshot | null }
 
 const respawnMs = 200
 const reportTimeoutMs = 2_000
@@ -44,6 +49,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
   let restarts = 0
   let question = 0
   let count = options.count
+  let retired: MetricsSnapshot = { calls: [], ai: [] }
   const running = new Set<Running>()
   const listeners = new Set<(worker: Running, message: FromWorker) => void>()
 
@@ -59,13 +65,13 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         port,
         reusePort,
       }
-      const thread = new Worker(new URL('./worker.ts', import.meta.url), {
+      const thread = new Worker(options.script ?? new URL('./worker.ts', import.meta.url), {
         workerData,
         transferList: [callsPort],
         // Few objects of a call outlive it: a larger nursery means fewer, not longer, collections.
         resourceLimits: { maxYoungGenerationSizeMb: 24 },
       })
-      const worker: Running = { thread, listening: false }
+      const worker: Running = { thread, listening: false, metrics: null }
       running.add(worker)
       const startedWith = revision
       thread.on('message', (message: FromWorker) => {
@@ -88,6 +94,8 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       })
       thread.on('exit', () => {
         running.delete(worker)
+        // What it had counted stays in the sums: a counter must never fall.
+        if (worker.metrics !== null) retired = mergeMetrics([retired, worker.metrics])
         reject(new Error('The worker ended before it listened'))
         if (closing || !worker.listening) return
         restarts++
@@ -152,6 +160,9 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
     get port() {
       return port
     },
+    get retired() {
+      return retired
+    },
     get restarts() {
       return restarts
     },
@@ -169,8 +180,9 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
     report: async () => {
       const id = ++question
       const reports: WorkerReport[] = []
-      const done = collect((_, message) => {
+      const done = collect((worker, message) => {
         if (message.kind !== 'report' || message.id !== id) return false
+        worker.metrics = message.report.metrics
         reports.push(message.report)
         return true
       }, reportTimeoutMs)
