@@ -44,11 +44,34 @@ const byLower = new Map<string, FieldName>()
 export const internFieldName = (raw: string): FieldName => {
   const found = known.get(raw)
   if (found !== undefined) return found
-  const lower = raw.toLowerCase()
+  // A copy, since a piece of a head would keep the whole head in memory.
+  const own = Buffer.from(raw, 'latin1').latin1Slice()
+  const lower = own.toLowerCase()
   const entry = byLower.get(lower) ?? { lower, kind: kindOf[lower] ?? fieldKinds.plain }
   if (raw.length <= maxLearnedLength && known.size < maxLearned) {
-    known.set(raw, entry)
+    known.set(own, entry)
     byLower.set(lower, entry)
+  }
+  return entry
+}
+
+const slots = 4096
+const rawNames: string[] = new Array(slots).fill('')
+const entries: FieldName[] = new Array(slots).fill({ lower: '', kind: fieldKinds.plain })
+
+/**
+ * The same for the name at `start` … `end` of a head, without cutting it out: `hash` (made while its characters were
+ * checked) leads to a remembered name, which is compared with the text. A slot holds the latest name of its hash.
+ */
+export const fieldNameAt = (text: string, start: number, end: number, hash: number): FieldName => {
+  const slot = hash & (slots - 1)
+  const raw = rawNames[slot] as string
+  if (raw.length === end - start && text.startsWith(raw, start)) return entries[slot] as FieldName
+  const name = text.slice(start, end)
+  const entry = internFieldName(name)
+  if (name.length <= maxLearnedLength) {
+    rawNames[slot] = Buffer.from(name, 'latin1').latin1Slice()
+    entries[slot] = entry
   }
   return entry
 }

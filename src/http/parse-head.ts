@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors'
-import { fieldKinds, internFieldName } from './field-names.ts'
+import { fieldKinds, fieldNameAt } from './field-names.ts'
 import type { HeaderList } from './headers.ts'
 
 /** Character classes of RFC 9110 §5.6.2 (token), §5.5 (field value) and RFC 3986 (request target). */
@@ -104,7 +104,11 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
       throw new GatewayError('head-too-large', { detail: `More than ${maxFields} header fields` })
     const nameStart = position
     let code = text.charCodeAt(position)
-    while ((classes[code]! & token) !== 0) code = text.charCodeAt(++position)
+    let hash = 0
+    while ((classes[code]! & token) !== 0) {
+      hash = (Math.imul(hash, 31) + code) | 0
+      code = text.charCodeAt(++position)
+    }
     if (code !== 58 || position === nameStart) {
       if (code === 32 || code === 9)
         throw invalid(
@@ -112,7 +116,7 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
         )
       throw invalid('A header field name is not a token')
     }
-    const name = internFieldName(text.slice(nameStart, position))
+    const name = fieldNameAt(text, nameStart, position, hash)
     code = text.charCodeAt(++position)
     while (code === 32 || code === 9) code = text.charCodeAt(++position)
     const valueStart = position
