@@ -34,6 +34,8 @@ export type ForwardOptions = {
   readonly body?: Buffer
   /** Chooses a filter when the response head is known; null lets the bytes pass. May change `headers` in place. */
   readonly filter?: (status: number, headers: HeaderList) => ResponseFilter | null
+  /** An upstream of somebody else: it is not told who the caller is (no X-Forwarded-*, no X-Consumer). */
+  readonly foreign?: boolean
   /** Whether a failed try may be repeated though the method is not idempotent (default false). */
   readonly idempotent?: boolean
 }
@@ -45,21 +47,28 @@ const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'T
 const without = (own: HeaderList, replaced: HeaderList): HeaderList =>
   own.filter((_, index) => !replaced.some((name, at) => at % 2 === 0 && name === own[index & ~1]))
 
-/** The fields every upstream gets from the gateway (product interface: "HTTP of the gateway"). */
-const upstreamFields = (call: GatewayCall, own: HeaderList, upstream: Upstream): string => {
+/** Who called, for an upstream of the same house (product interface: "HTTP of the gateway"). */
+const callerFields = (call: GatewayCall): string => {
   const { forwarding, exchange, consumer } = call
   const { peer } = exchange
   const { forwardedFor, forwardedProto, forwardedHost } = forwarding
-  const fixed = upstream.config.headers
-  const passed = fixed.length === 0 ? own : without(own, fixed)
-  let text = `${fieldLines(passed)}x-request-id: ${forwarding.requestId}\r\nx-forwarded-for: ${
-    forwardedFor === '' ? peer.remoteAddress : `${forwardedFor}, ${peer.remoteAddress}`
-  }\r\nx-forwarded-proto: ${forwardedProto === '' ? (peer.encrypted ? 'https' : 'http') : forwardedProto}\r\nx-forwarded-host: ${
-    forwardedHost === '' ? exchange.host : forwardedHost
-  }\r\ntraceparent: 00-${forwarding.traceId}-${randomHex(8)}-${forwarding.traceFlags}\r\nvia: 1.${exchange.minorVersion} portico\r\n`
+  const proto = peer.encrypted ? 'https' : 'http'
+  let text = `x-forwarded-for: ${forwardedFor === '' ? '' : `${forwardedFor}, `}${peer.remoteAddress}\r\nx-forwarded-proto: ${
+    forwardedProto === '' ? proto : forwardedProto
+  }\r\nx-forwarded-host: ${forwardedHost === '' ? exchange.host : forwardedHost}\r\n`
   if (consumer !== null) text += `x-consumer: ${consumer.name}\r\n`
-  if (fixed.length > 0) text += fieldLines(fixed)
   return text
+}
+
+/** All field lines of a request to an upstream. */
+const upstreamFields = (call: GatewayCall, own: HeaderList, options: ForwardOptions): string => {
+  const { forwarding, exchange } = call
+  const fixed = options.upstream.config.headers
+  const passed = fixed.length === 0 ? own : without(own, fixed)
+  const text = `${fieldLines(passed)}x-request-id: ${forwarding.requestId}\r\ntraceparent: 00-${forwarding.traceId}-${randomHex(
+    8,
+  )}-${forwarding.traceFlags}\r\nvia: 1.${exchange.minorVersion} portico\r\n`
+  return text + (options.foreign === true ? '' : callerFields(call)) + (fixed.length === 0 ? '' : fieldLines(fixed))
 }
 
 /** One call on its way to an upstream and back, over as many tries as its policy allows. */
@@ -89,7 +98,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#exchange = call.exchange
     this.#method = options.method ?? call.method
     this.#attempts = options.upstream.config.retry.attempts
-    this.#fields = upstreamFields(call, options.headers ?? call.headers, options.upstream)
+    this.#fields = upstreamFields(call, options.headers ?? call.headers, options)
     this.#startedAt = monotonicMs()
     this.#deadline = this.#startedAt + options.upstream.config.timeouts.total
     call.forward = this

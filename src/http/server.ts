@@ -1,4 +1,5 @@
 import type { Server } from 'node:net'
+import { GatewayError } from '#base/errors'
 import { ServerConnection } from './http1/server-connection.ts'
 import type { ServerContext, ServerLimits, ServerTimeouts } from './http1/server-context.ts'
 import type { ServerExchange } from './message.ts'
@@ -16,6 +17,9 @@ export type HttpServerOptions = {
   /** False reads accepted sockets by `data` events, the way without Node's internals. */
   direct?: boolean
 }
+
+/** Connections above the limit that are told so with a 503; the ones above that are closed without a word. */
+const refusedAtOnce = 256
 
 /** An HTTP/1.1 listener. */
 export type HttpServer = {
@@ -42,8 +46,12 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
   }
   const server: Server = createSocketServer(open => {
     const connection = new ServerConnection(context, open)
-    if (context.connections.size >= context.limits.connections) connection.destroy()
-    else context.connections.add(connection)
+    const excess = context.connections.size - context.limits.connections
+    if (excess >= refusedAtOnce) connection.destroy()
+    else {
+      context.connections.add(connection)
+      if (excess >= 0) connection.refuse(new GatewayError('overloaded'))
+    }
   }, options.direct)
   return {
     context,

@@ -124,6 +124,8 @@ describe('whole answers', () => {
     await response.text()
     const request = origin.last()
     assert.deepEqual(valuesOf(request, 'authorization'), [`Bearer ${providerKey}`])
+    for (const name of ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-consumer'])
+      assert.deepEqual(valuesOf(request, name), [], `${name} tells the provider about the caller`)
     assert.deepEqual(valuesOf(request, 'x-team'), ['blue'])
     assert.deepEqual(valuesOf(request, 'openai-beta'), ['x=v1'])
     assert.deepEqual(valuesOf(request, 'accept-encoding'), ['identity'])

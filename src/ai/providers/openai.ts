@@ -75,6 +75,7 @@ export const openAiProvider = (config: ProviderConfig, context: UnitContext): Pr
         target: `${basePath}/${endpoint}${call.query === '' ? '' : `?${call.query}`}`,
         headers: headersFor(call, fixed),
         body,
+        foreign: true,
         filter: (status, headers) => filterFor(status, headers, ai, hideUsage),
       })
     },

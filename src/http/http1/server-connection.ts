@@ -76,6 +76,11 @@ export class ServerConnection implements BodySink {
     this.#socket.destroy()
   }
 
+  /** Answers with an error before anything was asked, and closes. */
+  refuse(error: GatewayError): void {
+    this.#refuse(error)
+  }
+
   // ---- what the exchange asks for
 
   receiveBody(exchange: Http1Exchange, sink: BodySink): void {
