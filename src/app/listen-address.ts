@@ -26,7 +26,7 @@ const reasons: Record<string, string> = {
 /** One clear line for a listener that cannot be had. */
 export const listenProblem = (what: string, address: ListenAddress, error: NodeJS.ErrnoException): UserError =>
   new UserError(
-    `Cannot listen on ${formatAddress(address)} for the ${what}: ${reasons[error.code ?? ''] ?? error.message}`,
+    `Cannot listen on ${formatAddress(address)} for the ${what}: ${reasons[error.code ?? ''] ?? error.message}. Choose another with --${what} HOST:PORT`,
     1,
   )
 

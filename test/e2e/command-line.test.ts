@@ -111,7 +111,7 @@ for (const flag of ['--gateway', '--console']) {
     assert.match(
       ended.stderr,
       new RegExp(
-        `^Cannot listen on 127\\.0\\.0\\.1:${port} for the ${flag.slice(2)}: another program listens there already\n$`,
+        `^Cannot listen on 127\\.0\\.0\\.1:${port} for the ${flag.slice(2)}: another program listens there already. Choose another with ${flag} HOST:PORT\n$`,
       ),
     )
     assert.equal(ended.code, 1)
