@@ -1,22 +1,20 @@
-import { randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
-/** Random bytes are drawn in blocks: one call into OpenSSL per 256 ids instead of one per id. */
-const pool = new Uint8Array(4096)
-let position = pool.length
+/** Random digits are drawn in blocks: one call into OpenSSL and one conversion for some hundred ids. */
+const blockBytes = 4096
+let block = ''
+let position = 0
 
-const hex: string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
-const take = (bytes: number): number => {
-  if (position + bytes > pool.length) {
-    randomFillSync(pool)
+/** `length` random hexadecimal digits: a piece of the block, so nothing is built digit by digit. */
+const digits = (length: number): string => {
+  if (position + length > block.length) {
+    block = randomBytes(blockBytes).toString('hex')
     position = 0
   }
   const start = position
-  position += bytes
-  return start
+  position += length
+  return block.slice(start, position)
 }
-
-const hexAt = (index: number): string => hex[pool[index] as number] as string
 
 let prefixTime = -1
 let prefix = ''
@@ -29,33 +27,14 @@ export const uuidv7 = (): string => {
     const time = now.toString(16).padStart(12, '0')
     prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`
   }
-  const p = take(10)
-  const a = pool[p] as number
-  const b = pool[p + 2] as number
-  return (
-    prefix +
-    (hex[a & 0x0f] as string)[1] +
-    hexAt(p + 1) +
-    '-' +
-    hex[0x80 | (b & 0x3f)] +
-    hexAt(p + 3) +
-    '-' +
-    hexAt(p + 4) +
-    hexAt(p + 5) +
-    hexAt(p + 6) +
-    hexAt(p + 7) +
-    hexAt(p + 8) +
-    hexAt(p + 9)
-  )
+  const random = digits(19)
+  // The variant takes two bits of its digit: 8, 9, a or b.
+  const variant = '89ab89ab89ab89ab'[Number.parseInt(random[3] as string, 16)]
+  return `${prefix + random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7)}`
 }
 
 /** `count` random bytes as lower-case hex; used for trace and span ids (W3C Trace Context §3.2.2). */
-export const randomHex = (count: number): string => {
-  const p = take(count)
-  let text = ''
-  for (let i = 0; i < count; i++) text += hexAt(p + i)
-  return text
-}
+export const randomHex = (count: number): string => digits(count * 2)
 
 /** The milliseconds a version 7 UUID was born at, or null for any other text. */
 export const uuidTime = (id: string): number | null =>

@@ -4,7 +4,7 @@ import { randomHex } from '#base/ids'
 import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
 import { fieldLines } from '#http/field-lines'
 import type { HeaderList } from '#http/headers'
-import type { RawStream, ServerExchange } from '#http/message'
+import type { PeerInfo, RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
 import { cleanTrailers } from './forwarded-headers.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
@@ -47,17 +47,36 @@ const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'T
 const without = (own: HeaderList, replaced: HeaderList): HeaderList =>
   own.filter((_, index) => !replaced.some((name, at) => at % 2 === 0 && name === own[index & ~1]))
 
+const forwardedFields = (address: string, protocol: string, host: string): string =>
+  `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${protocol}\r\nx-forwarded-host: ${host}\r\n`
+
+const protocolOf = (peer: PeerInfo): string => (peer.encrypted ? 'https' : 'http')
+
+/** The fields of the latest host of each client connection: most connections name one host all their life. */
+const remembered = new WeakMap<PeerInfo, { host: string; text: string }>()
+
+const directFields = (peer: PeerInfo, host: string): string => {
+  const known = remembered.get(peer)
+  if (known !== undefined && known.host === host) return known.text
+  const text = forwardedFields(peer.remoteAddress, protocolOf(peer), host)
+  remembered.set(peer, { host, text })
+  return text
+}
+
 /** Who called, for an upstream of the same house (product interface: "HTTP of the gateway"). */
 const callerFields = (call: GatewayCall): string => {
   const { forwarding, exchange, consumer } = call
   const { peer } = exchange
   const { forwardedFor, forwardedProto, forwardedHost } = forwarding
-  const proto = peer.encrypted ? 'https' : 'http'
-  let text = `x-forwarded-for: ${forwardedFor === '' ? '' : `${forwardedFor}, `}${peer.remoteAddress}\r\nx-forwarded-proto: ${
-    forwardedProto === '' ? proto : forwardedProto
-  }\r\nx-forwarded-host: ${forwardedHost === '' ? exchange.host : forwardedHost}\r\n`
-  if (consumer !== null) text += `x-consumer: ${consumer.name}\r\n`
-  return text
+  const text =
+    forwardedFor === '' && forwardedProto === '' && forwardedHost === ''
+      ? directFields(peer, exchange.host)
+      : forwardedFields(
+          forwardedFor === '' ? peer.remoteAddress : `${forwardedFor}, ${peer.remoteAddress}`,
+          forwardedProto === '' ? protocolOf(peer) : forwardedProto,
+          forwardedHost === '' ? exchange.host : forwardedHost,
+        )
+  return consumer === null ? text : `${text}x-consumer: ${consumer.name}\r\n`
 }
 
 /** All field lines of a request to an upstream. */

@@ -46,7 +46,8 @@ export const internFieldName = (raw: string): FieldName => {
   if (found !== undefined) return found
   // A copy, since a piece of a head would keep the whole head in memory.
   const own = Buffer.from(raw, 'latin1').latin1Slice()
-  const lower = own.toLowerCase()
+  // A property key is the engine's one object for its text: names compare by pointer, here and in every policy.
+  const lower = Object.keys({ [own.toLowerCase()]: true })[0] as string
   const entry = byLower.get(lower) ?? { lower, kind: kindOf[lower] ?? fieldKinds.plain }
   if (raw.length <= maxLearnedLength && known.size < maxLearned) {
     known.set(own, entry)
