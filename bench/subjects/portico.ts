@@ -1,0 +1,45 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { end, freePort, startOn, temporaryFolder, waitForPort } from '../programs.ts'
+import { type Features, keyHeader, routePath, type Subject } from './subject.ts'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+const configuration = (features: Features, originPort: number) => {
+  const paths = features.routes === 1 ? ['/'] : Array.from({ length: features.routes }, (_, index) => routePath(index))
+  return {
+    version: 1,
+    // Equal features: where nginx writes no log, the call log is off too.
+    settings: { calls: { keep: features.limitAndLog ? 200_000 : 0 } },
+    services: [
+      {
+        name: 'origin',
+        upstream: { targets: [{ url: `http://127.0.0.1:${originPort}` }] },
+        routes: paths.map(path => ({ path })),
+        policies: {
+          ...(features.key && { 'key-auth': { header: keyHeader.name } }),
+          ...(features.limitAndLog && { 'rate-limit': { limit: 100_000_000, window: '1s' } }),
+        },
+      },
+    ],
+    consumers: features.key ? [{ name: 'bench', keys: [{ secret: keyHeader.value }] }] : [],
+  }
+}
+
+export const portico: Subject = {
+  name: 'portico',
+  lacks: () => null,
+  start: async (features, originPort, core) => {
+    const folder = temporaryFolder()
+    const port = await freePort()
+    const file = join(folder, 'portico.yaml')
+    writeFileSync(file, JSON.stringify(configuration(features, originPort)))
+    const child = startOn(core, [
+      ...[process.execPath, main, 'start', '--config', file, '--gateway', `127.0.0.1:${port}`],
+      ...['--no-console', '--workers', '1', '--data', join(folder, 'data')],
+    ])
+    await waitForPort(port, child)
+    return { port, pid: child.pid as number, stop: () => end(child) }
+  },
+}
