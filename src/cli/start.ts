@@ -86,6 +86,16 @@ export const run = async (args: string[]): Promise<number> => {
     throw error
   })
 
+  const watcher = await watchFile(configFile, () => void portico.reload())
+  process.on('SIGHUP', () => {
+    portico.reopenLogs()
+    void portico.reload()
+  })
+  const stopped = new Promise<string>(stop => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop(name))
+  })
+
+  // Whoever reads that it is ready may send a signal at once, so this comes after everything that listens for one.
   const gatewayUrl = `http://${formatAddress(portico.gateway)}`
   const consoleUrl = portico.console === null ? null : `http://${formatAddress(portico.console)}`
   if (env['PORTICO_READY_JSON'] === '1')
@@ -103,14 +113,7 @@ export const run = async (args: string[]): Promise<number> => {
       `Portico serves ${configFile}\n  gateway  ${gatewayUrl}\n${consoleUrl === null ? '' : `  console  ${consoleUrl}\n`}`,
     )
 
-  const watcher = await watchFile(configFile, () => void portico.reload())
-  process.on('SIGHUP', () => {
-    portico.reopenLogs()
-    void portico.reload()
-  })
-  const signal = await new Promise<string>(stop => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop(name))
-  })
+  const signal = await stopped
   // A second signal means that somebody does not want to wait.
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log('info', 'Stopping: running calls are finished first', { signal })
