@@ -4,8 +4,7 @@ import { type Checkout, makeCheckout, nodePackage, placeNode } from './checkout.
 
 const program = `
 const words: string[] = process.argv.slice(2)
-console.log(JSON.stringify({ pid: process.pid, words }))
-if (words[0] === 'fail') process.exit(7)
+process.exitCode = words[0] === 'fail' ? 7 : 0
 if (words[0] === 'serve') {
   const alive = setInterval(() => {}, 1000)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
@@ -15,6 +14,8 @@ if (words[0] === 'serve') {
     })
 }
 if (words[0] === 'hang') setInterval(() => {}, 1000)
+// Last: whoever reads this may send a signal at once.
+console.log(JSON.stringify({ pid: process.pid, words }))
 `
 
 /** `pinned` is the version package.json asks for: this Node's own means that no second process is needed. */
