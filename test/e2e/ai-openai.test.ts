@@ -445,13 +445,8 @@ describe('recorded streams', { skip: missing > 0 && `${missing} recordings are n
   for (const [name, file] of recordings)
     test(`of ${name} pass byte for byte`, async () => {
       const text = readFileSync(join(fixtures, file), 'utf8')
-      const framed = file.endsWith('.sse')
-        ? text
-        : text
-            .split('\n')
-            .filter(Boolean)
-            .map(line => `data: ${line}\n\n`)
-            .join('') + 'data: [DONE]\n\n'
+      const lines = text.split('\n').filter(Boolean)
+      const framed = file.endsWith('.sse') ? text : [...lines, '[DONE]'].map(line => `data: ${line}\n\n`).join('')
       for (const size of [framed.length, 13]) {
         const bytes = Buffer.from(framed)
         origin.answer = events(
