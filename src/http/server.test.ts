@@ -238,7 +238,7 @@ test('a client that waits for 100 Continue gets it when the body is wanted, and 
   await wanted.through('\r\n\r\nbody')
   const unwanted = client(t, port)
   unwanted.send('POST /unwanted HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n')
-  assert.match(await unwanted.toEnd(), /^HTTP\/1\.1 413 [^]*connection: close\r\n\r\nno$/)
+  assert.match(await unwanted.toEnd(), /^HTTP\/1\.1 413 [\s\S]*connection: close\r\n\r\nno$/)
 })
 
 test('a body that nobody reads is skipped before the next request', async t => {
@@ -300,7 +300,7 @@ test('a head that does not arrive in time is answered with 408, an idle connecti
   const { port } = await serve(t, { answer: echoPath, timeouts: { requestHead: 60, idle: 60 } })
   const slow = client(t, port)
   slow.send('GET / HTTP/1.1\r\nhost')
-  assert.match(await slow.toEnd(), /^HTTP\/1\.1 408 [^]*x-code: request-timeout\r\n/)
+  assert.match(await slow.toEnd(), /^HTTP\/1\.1 408 [\s\S]*x-code: request-timeout\r\n/)
   const idle = client(t, port)
   idle.send(get('/'))
   assert.match(await idle.toEnd(), /\r\n\r\n\/$/)
