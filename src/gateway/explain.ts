@@ -1,4 +1,4 @@
-import { toGatewayError } from '#base/errors'
+import { GatewayError, toGatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
 import { hostName } from './entry.ts'
 import type { MatchInput } from './match.ts'
@@ -70,7 +70,8 @@ export const explain = (
   request: { method: string; url: string; headers: HeaderList },
 ): Explanation => {
   const url = /^https?:\/\/([^/?#]*)([^#]*)$/i.exec(request.url)
-  const target = (url === null ? request.url : (url[2] as string)) || '/'
+  const rest = url?.[2] ?? ''
+  const target = url === null ? request.url : rest.startsWith('/') ? rest : `/${rest}`
   let hostHeader = url === null ? '' : (url[1] as string)
   const headers: HeaderList = []
   for (let i = 0; i < request.headers.length; i += 2) {
@@ -96,6 +97,7 @@ export const explain = (
     problem: null,
   }
   try {
+    if (!/^(\/|\*$)/.test(target)) throw new GatewayError('bad-request', { detail: 'The request target is not a path' })
     const normal = normalisePath(target, question < 0 ? target.length : question)
     input.path = normal.path
     result.request.path = normal.path

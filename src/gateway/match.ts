@@ -17,12 +17,16 @@ const newNode = (): Node => ({ literals: null, parameter: null, byMethod: null, 
 
 const noParams: Record<string, string> = Object.freeze({})
 
-/** More predicates first: the route that asks for more is the more specific one. */
-const bySpecificity = (a: Route, b: Route): number => b.predicates.length - a.predicates.length
+/** More predicates first: the route that asks for more is the more specific one. HEAD named goes before HEAD by GET. */
+const bySpecificity =
+  (method: string) =>
+  (a: Route, b: Route): number =>
+    b.predicates.length - a.predicates.length ||
+    Number(b.methods.includes(method)) - Number(a.methods.includes(method))
 
 const addTo = (node: Node, route: Route): void => {
   if (route.methods.length === 0) {
-    node.anyMethod = [...(node.anyMethod ?? []), route].sort(bySpecificity)
+    node.anyMethod = [...(node.anyMethod ?? []), route].sort(bySpecificity(''))
     return
   }
   node.byMethod ??= new Map()
@@ -30,7 +34,7 @@ const addTo = (node: Node, route: Route): void => {
   const methods = new Set(route.methods)
   if (methods.has('GET')) methods.add('HEAD')
   for (const method of methods)
-    node.byMethod.set(method, [...(node.byMethod.get(method) ?? []), route].sort(bySpecificity))
+    node.byMethod.set(method, [...(node.byMethod.get(method) ?? []), route].sort(bySpecificity(method)))
 }
 
 const insert = (root: Node, route: Route): void => {
@@ -89,20 +93,22 @@ const search = (node: Node, position: number, input: MatchInput, values: string[
   return chooseIn(node.byMethod?.get(input.method), input) ?? chooseIn(node.anyMethod, input)
 }
 
-const collectMethods = (node: Node, position: number, path: string, into: Set<string>): void => {
-  for (const method of node.byMethod?.keys() ?? []) into.add(method)
+const collectMethods = (node: Node, position: number, input: MatchInput, into: Set<string>): void => {
+  const { path } = input
+  for (const [method, routes] of node.byMethod ?? [])
+    if (routes.some(route => satisfies(route, input))) into.add(method)
   if (position >= path.length) return
   const slash = path.indexOf('/', position)
   const end = slash < 0 ? path.length : slash
   const segment = path.slice(position, end)
   const literal = node.literals?.get(segment)
-  if (literal !== undefined) collectMethods(literal, end + 1, path, into)
-  if (node.parameter !== null && segment !== '') collectMethods(node.parameter, end + 1, path, into)
+  if (literal !== undefined) collectMethods(literal, end + 1, input, into)
+  if (node.parameter !== null && segment !== '') collectMethods(node.parameter, end + 1, input, into)
 }
 
 export type Matcher = {
   match(input: MatchInput): Match | null
-  /** Methods that routes of this host and path would take, for 405 and Allow. */
+  /** Methods with which the same request would have a route, for 405 and Allow; asked when `match` found none. */
   allowedMethods(input: MatchInput): string[]
 }
 
@@ -157,7 +163,7 @@ export const createMatcher = (routes: readonly Route[]): Matcher => {
     },
     allowedMethods: input => {
       const methods = new Set<string>()
-      for (const root of trees(input.host)) collectMethods(root, 1, input.path, methods)
+      for (const root of trees(input.host)) collectMethods(root, 1, input, methods)
       return [...methods].sort()
     },
   }

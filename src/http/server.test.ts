@@ -88,7 +88,8 @@ const echoBody = (exchange: ServerExchange): void => {
   const chunks: Buffer[] = []
   exchange.receive({
     onBodyData: chunk => chunks.push(Buffer.from(chunk)),
-    onBodyEnd: trailers => exchange.respond(200, trailers === null ? [] : ['x-trailers', trailers.join()], Buffer.concat(chunks)),
+    onBodyEnd: trailers =>
+      exchange.respond(200, trailers === null ? [] : ['x-trailers', trailers.join()], Buffer.concat(chunks)),
   })
 }
 
@@ -100,7 +101,10 @@ for (const direct of [true, false]) {
     const { send, through } = client(t, port)
     for (const path of ['/first', '/second', '/third']) {
       send(get(path))
-      assert.match(await through(`\r\n\r\n${path}`), /^HTTP\/1\.1 200 OK\r\nx-path: \/\w+\r\ncontent-length: \d+\r\n\r\n/)
+      assert.match(
+        await through(`\r\n\r\n${path}`),
+        /^HTTP\/1\.1 200 OK\r\nx-path: \/\w+\r\ncontent-length: \d+\r\n\r\n/,
+      )
     }
     assert.equal(server.context.connections.size, 1)
     assert.equal(server.context.requests, 3)

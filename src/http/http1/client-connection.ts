@@ -42,7 +42,6 @@ export class ClientConnection implements ClientExchange, BodySink {
   #complete = false
   #trailers: HeaderList | null = null
   #raw: RawSocketStream | null = null
-  #failure: GatewayError | null = null
 
   constructor(pool: Pool) {
     this.#pool = pool
@@ -159,7 +158,7 @@ export class ClientConnection implements ClientExchange, BodySink {
 
   abort(): void {
     this.#handler = null
-    this.#socket.destroy()
+    this.#close()
   }
 
   // ---- bytes in
@@ -173,7 +172,7 @@ export class ClientConnection implements ClientExchange, BodySink {
     }
     if (this.#handler === null) {
       // Bytes nobody asked for (RFC 9112 §9.2): they must never become the answer to the next request.
-      this.#socket.destroy()
+      this.#close()
       return
     }
     this.#responseBytes += length
@@ -318,7 +317,7 @@ export class ClientConnection implements ClientExchange, BodySink {
         this.#socket.resume()
       }
       this.#pool.options.wheel.set(this.#timer, this.#idleLimit)
-    } else this.#socket.destroy()
+    } else this.#close()
     handler?.onBodyEnd(trailers)
   }
 
@@ -326,7 +325,7 @@ export class ClientConnection implements ClientExchange, BodySink {
 
   #onConnect(): void {
     if (this.#handler === null) {
-      this.#socket.destroy()
+      this.#close()
       return
     }
     this.#send()
@@ -365,7 +364,7 @@ export class ClientConnection implements ClientExchange, BodySink {
   }
 
   #onTimeout(): void {
-    if (this.#phase === 'idle') this.#socket.destroy()
+    if (this.#phase === 'idle') this.#close()
     else if (this.#phase === 'connecting')
       this.#fail(
         new GatewayError('upstream-timeout', { retry: 'yes', detail: 'The upstream could not be reached in time' }),
@@ -376,17 +375,22 @@ export class ClientConnection implements ClientExchange, BodySink {
   #fail(error: GatewayError): void {
     const handler = this.#handler
     this.#handler = null
-    this.#failure = error
-    this.#socket.destroy()
+    this.#close()
     handler?.onError(error)
   }
 
   #onClose(): void {
     if (this.#phase === 'raw') this.#raw?.onClose?.()
-    else if (this.#handler !== null) this.#fail(this.#failure ?? this.#closedError())
+    else if (this.#handler !== null) this.#fail(this.#closedError())
     this.#phase = 'closed'
     this.#pool.options.wheel.remove(this.#timer)
     this.#pool.forget(this)
+  }
+
+  /** The socket tells of its end only later; until then no request may take this connection. */
+  #close(): void {
+    this.#pool.forget(this)
+    this.#socket.destroy()
   }
 
   #setTimer(ms: number): void {
