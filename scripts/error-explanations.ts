@@ -33,7 +33,7 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       'name, and keys in the query are read only where `key-auth` says so.',
   },
   'invalid-credentials': {
-    means: 'The request carries a key that belongs to nobody, or two different keys.',
+    means: 'The request carries a key that belongs to nobody, or two different keys in one place.',
     remedy:
       'Caller: check the key for lost or added characters, and send one only. Operator: look whether the consumer is ' +
       'in the configuration that is running.',

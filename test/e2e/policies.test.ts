@@ -113,8 +113,8 @@ test('a call without a key is asked for one, and the origin hears nothing', asyn
   assert.equal(origin.requests.length, 0)
 })
 
-test('a wrong key and two different keys are refused', async () => {
-  for (const fields of [{ 'x-api-key': 'nope' }, { 'x-api-key': 'k1', Authorization: 'Bearer k2' }] as Fields[]) {
+test('a wrong key is refused, also beside a good one in another place', async () => {
+  for (const fields of [{ 'x-api-key': 'nope' }, { 'x-api-key': 'nope', Authorization: 'Bearer k1' }] as Fields[]) {
     const response = await get('/key', fields)
     assert.deepEqual([response.status, codeOf(response)], [401, 'invalid-credentials'])
     assert.match(headerOf(response, 'www-authenticate') ?? '', /error="invalid_token"/)

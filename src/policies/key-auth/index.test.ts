@@ -107,14 +107,21 @@ for (const [what, input] of [
   })
 
 for (const [where, input] of [
-  ['in two headers', { headers: { 'x-api-key': 'k1', authorization: 'Bearer k2' } }],
   ['in one header twice', { headers: ['x-api-key', 'k1', 'x-api-key', 'k2'] }],
-  ['in a header and the query', { headers: { 'x-api-key': 'k1' }, query: 'key=k2' }],
-  ['of the same consumer', { headers: { 'x-api-key': 'k1', 'x-goog-api-key': 'k1-second' } }],
+  ['in the query twice', { query: 'key=k1&key=k2' }],
+  ['as bearer twice', { headers: ['authorization', 'Bearer k1', 'authorization', 'Bearer k2'] }],
 ] as [string, TestCallInput][])
   test(`different keys ${where} are refused`, async () => {
     assert.equal((await send(input, { query: 'key' })).code, 'invalid-credentials')
   })
+
+test('a key where it is expected leaves another credential to the service', async () => {
+  const { status, call } = await send({ headers: { 'x-api-key': 'k1', authorization: 'Bearer for-the-service' } })
+  assert.deepEqual([status, call.consumer?.name], [200, 'alice'])
+  assert.deepEqual(call.headers, ['authorization', 'Bearer for-the-service'])
+  const wrong = await send({ headers: { 'x-api-key': 'nope', authorization: 'Bearer k1' } })
+  assert.equal(wrong.code, 'invalid-credentials', 'a wrong key is not made good by another place')
+})
 
 test('an optional key may be absent but not wrong', async () => {
   const anonymous = await send({}, { optional: true })

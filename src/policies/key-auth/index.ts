@@ -13,7 +13,8 @@ const schema = z.strictObject({
     .transform(name => name.toLowerCase())
     .prefault('x-api-key')
     .meta({
-      description: 'Header that carries the key. `Authorization: Bearer` and `x-goog-api-key` are accepted too.',
+      description:
+        'Header that carries the key. Where it is absent, `x-goog-api-key` and `Authorization: Bearer` are looked at.',
     }),
   query: z.string().min(1, 'is empty').nullable().default(null).meta({
     description:
@@ -47,51 +48,67 @@ const bearerToken = (value: string): string | null => {
   return value.slice(7).trimStart() || null
 }
 
-/** The key that one header field carries, or null. */
-const keyInField = (name: string, value: string, header: string): string | null => {
-  if (name === 'authorization') return bearerToken(value) ?? (name === header ? bareKey(value) : null)
-  return name === header || name === 'x-goog-api-key' ? value || null : null
-}
-
 /** A key is one word: `Basic dTpw` is not one. */
 const bareKey = (value: string): string | null => (value === '' || value.includes(' ') ? null : value)
 
-/** The one key of the call; throws when different keys are presented, because it is unclear who is calling. */
-const presentedKey = (call: Call, { header, query }: Config): string | null => {
+/** Reads one place where a key may stand; null for fields and parameters that are none or hold none. */
+type Place = { inField(name: string, value: string): string | null; inQuery: string | null }
+
+/**
+ * The places in order of precedence. A call that carries a key where this gateway expects it may carry another
+ * credential in `Authorization`, which is the service's own business.
+ */
+const placesOf = ({ header, query }: Config): Place[] => [
+  {
+    inField: (name, value) =>
+      name !== header ? null : name === 'authorization' ? (bearerToken(value) ?? bareKey(value)) : value || null,
+    inQuery: null,
+  },
+  { inField: (name, value) => (name === 'x-goog-api-key' ? value || null : null), inQuery: null },
+  { inField: (name, value) => (name === 'authorization' ? bearerToken(value) : null), inQuery: null },
+  { inField: () => null, inQuery: query },
+]
+
+/** The key at one place; throws when there are two different ones, because it is unclear who is calling. */
+const keyAt = (call: Call, place: Place): string | null => {
   let key: string | null = null
-  const meet = (found: string) => {
+  const meet = (found: string | null) => {
+    if (found === null) return
     if (key !== null && key !== found) throw refused('The call carries two different keys; send one.')
     key = found
   }
-  for (let i = 0; i < call.headers.length; i += 2) {
-    const found = keyInField(call.headers[i] as string, call.headers[i + 1] as string, header)
-    if (found !== null) meet(found)
-  }
-  if (query !== null)
-    for (const piece of splitQuery(call.query)) {
-      if (pieceName(piece) !== query) continue
-      const found = pieceValue(piece)
-      if (found !== '') meet(found)
-    }
+  for (let i = 0; i < call.headers.length; i += 2)
+    meet(place.inField(call.headers[i] as string, call.headers[i + 1] as string))
+  if (place.inQuery !== null)
+    for (const piece of splitQuery(call.query)) if (pieceName(piece) === place.inQuery) meet(pieceValue(piece) || null)
   return key
 }
 
-/** A key is between the caller and the gateway: the service behind it must not see it. */
-const removeKey = (call: Call, { header, query }: Config): void => {
-  const headers = call.headers
+const presentedKey = (call: Call, places: readonly Place[]): string | null => {
+  for (const place of places) {
+    const key = keyAt(call, place)
+    if (key !== null) return key
+  }
+  return null
+}
+
+/** The key is between the caller and the gateway: the service must not see it, wherever else it stands. */
+const removeKey = (call: Call, places: readonly Place[], key: string): void => {
+  const { headers } = call
   let kept = 0
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
-    if (keyInField(name, value, header) !== null) continue
+    if (places.some(place => place.inField(name, value) === key)) continue
     headers[kept++] = name
     headers[kept++] = value
   }
   headers.length = kept
-  if (query !== null && call.query !== '')
-    call.query = splitQuery(call.query)
-      .filter(piece => pieceName(piece) !== query)
-      .join('&')
+  for (const { inQuery } of places)
+    if (inQuery !== null && call.query !== '')
+      call.query = splitQuery(call.query)
+        .filter(piece => pieceName(piece) !== inQuery)
+        .join('&')
 }
 
 export const keyAuth = definePolicy({
@@ -101,16 +118,17 @@ export const keyAuth = definePolicy({
   schema,
   create(config, context) {
     const index = keyIndex(context.consumers)
+    const places = placesOf(config)
     return {
       request(call, next) {
-        const key = presentedKey(call, config)
+        const key = presentedKey(call, places)
         if (key === null) {
           if (!config.optional) throw missing()
           return next(call)
         }
         const consumer = findConsumer(index, key)
         if (consumer === null) throw refused('The API key is not valid.')
-        removeKey(call, config)
+        removeKey(call, places, key)
         call.consumer = consumer
         return next(call)
       },
