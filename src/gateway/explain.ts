@@ -69,7 +69,7 @@ export const explain = (
   snapshot: Snapshot,
   request: { method: string; url: string; headers: HeaderList },
 ): Explanation => {
-  const url = /^https?:\/\/([^/?#]*)([^#]*)$/i.exec(request.url)
+  const url = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(request.url)
   const rest = url?.[2] ?? ''
   const target = url === null ? request.url : rest.startsWith('/') ? rest : `/${rest}`
   let hostHeader = url === null ? '' : (url[1] as string)

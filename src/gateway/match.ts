@@ -21,8 +21,7 @@ const noParams: Record<string, string> = Object.freeze({})
 const bySpecificity =
   (method: string) =>
   (a: Route, b: Route): number =>
-    b.predicates.length - a.predicates.length ||
-    Number(b.methods.includes(method)) - Number(a.methods.includes(method))
+    b.predicates.length - a.predicates.length || Number(b.methods.includes(method)) - Number(a.methods.includes(method))
 
 const addTo = (node: Node, route: Route): void => {
   if (route.methods.length === 0) {
