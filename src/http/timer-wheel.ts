@@ -18,7 +18,8 @@ const slotCount = 1024
 /**
  * One coarse timer for everything a worker waits for. Moving a deadline later, which each request does, is one field
  * write: the timer is looked at when its old slot comes round, and linked again. Resolution is one tick; a timer
- * never fires early.
+ * never fires early, but for one set while the event loop was behind: it reads the clock of the last tick, since a
+ * fresh one for each request would cost more than all the rest of this file, and may fire earlier by that delay.
  */
 export class TimerWheel {
   readonly tickMs: number
