@@ -1,47 +1,75 @@
-import { type Features, keyHeader, routePath } from './subjects/subject.ts'
+import { type Features, keyHeader, routePath, type Subject } from './subjects/subject.ts'
+
+/** What is asked of a subject, and how. */
+export type Task = {
+  features: Features
+  paths: readonly string[]
+  headers: Record<string, string>
+  connections: number
+}
 
 export type Case = {
   name: string
   what: string
-  features: Features
-  path: string
-  headers: Record<string, string>
-  connections: number
-  /** `rate` measures latency at half of the rate that saturates nginx. */
+  task: Task
+  /** `rate` measures latency at half of the rate that saturates the slowest of the subjects. */
   kind: 'saturation' | 'rate'
+  /** Where one subject is compared with itself: its tasks by their names, the first is what the others are held to. */
+  variants?: readonly { name: string; task: Task }[]
 }
 
-const plainFeatures: Features = { key: false, limitAndLog: false, routes: 1 }
-const keyed = { [keyHeader.name]: keyHeader.value }
+/** One line of a table: a subject at a task. */
+export type Lane = { name: string; subject: Subject; task: Task }
 
-const plain = (name: string, what: string, change: Partial<Case> = {}): Case => ({
-  ...{ name, what, features: plainFeatures, path: '/', headers: {}, connections: 64, kind: 'saturation' },
-  ...change,
+const plainTask: Task = {
+  features: { key: false, limitAndLog: false, routes: 1 },
+  paths: ['/'],
+  headers: {},
+  connections: 64,
+}
+const keyTask: Task = {
+  ...plainTask,
+  features: { ...plainTask.features, key: true },
+  headers: { [keyHeader.name]: keyHeader.value },
+}
+const fullTask: Task = { ...keyTask, features: { ...keyTask.features, limitAndLog: true } }
+
+/** 7919 is prime, so every route is called once before one is called again, and neighbours never follow each other. */
+const scattered = (routes: number): string[] =>
+  Array.from({ length: routes }, (_, index) => routePath((index * 7919) % routes))
+
+const routesTask = (routes: number): Task => ({
+  ...keyTask,
+  features: { ...keyTask.features, routes },
+  paths: routes === 1 ? ['/'] : scattered(routes),
 })
 
-const withRoutes = (routes: number): Case =>
-  plain(`routes-${routes}`, `${routes.toLocaleString('en')} route${routes === 1 ? '' : 's'}, key auth`, {
-    features: { key: true, limitAndLog: false, routes },
-    headers: keyed,
-    path: routes === 1 ? '/' : routePath(Math.floor(routes / 2)),
-  })
+const routeCounts = [1, 36, 217, 609, 10_000, 50_000]
+const routesName = (routes: number): string => `${routes.toLocaleString('en')} route${routes === 1 ? '' : 's'}`
+
+const saturation = (name: string, what: string, task: Task): Case => ({ name, what, task, kind: 'saturation' })
 
 /** Every case by its name on the command line. */
 export const cases: readonly Case[] = [
-  plain('plain', 'plain proxy, no log, 128-byte answer'),
-  plain('key-auth', 'key check', { features: { ...plainFeatures, key: true }, headers: keyed }),
-  plain('full', 'key check, rate limit per key, log of every call', {
-    features: { key: true, limitAndLog: true, routes: 1 },
-    headers: keyed,
+  saturation('plain', 'plain proxy, no log, 128-byte answers', plainTask),
+  saturation('key-auth', 'key check', keyTask),
+  saturation('full', 'key check, rate limit per key, log of every call', fullTask),
+  ...routeCounts.map(routes =>
+    saturation(`routes-${routes}`, `${routesName(routes)}, all of them called in turn, key check`, routesTask(routes)),
+  ),
+  {
+    ...saturation('routes', 'Portico alone: growth with the size of the table, key check', routesTask(1)),
+    variants: routeCounts.map(routes => ({ name: routesName(routes), task: routesTask(routes) })),
+  },
+  saturation('body-1k', '1 kB answers', { ...plainTask, paths: ['/files/1k'] }),
+  saturation('body-100k', '100 kB answers', { ...plainTask, paths: ['/files/100k'], connections: 16 }),
+  saturation('body-10m', '10 MB answers', { ...plainTask, paths: ['/files/10m'], connections: 4 }),
+  saturation('new-connections', 'a new connection for each request', {
+    ...plainTask,
+    headers: { connection: 'close' },
   }),
-  ...[1, 36, 217, 609, 10_000, 50_000].map(withRoutes),
-  plain('body-1k', '1 kB answers', { path: '/files/1k' }),
-  plain('body-100k', '100 kB answers', { path: '/files/100k', connections: 16 }),
-  plain('body-10m', '10 MB answers', { path: '/files/10m', connections: 4 }),
-  plain('new-connections', 'a new connection for each request', { headers: { connection: 'close' } }),
-  plain('latency', 'latency at half of nginx’s saturation, all features', {
-    features: { key: true, limitAndLog: true, routes: 1 },
-    headers: keyed,
+  {
+    ...saturation('latency', 'key check, rate limit and log at half of the rate that saturates', fullTask),
     kind: 'rate',
-  }),
+  },
 ]

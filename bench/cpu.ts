@@ -1,24 +1,28 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** USER_HZ of Linux on all platforms that matter here. */
+/** USER_HZ, which is 100 on every platform of Linux that matters here. */
 const ticksPerSecond = 100
-const pageBytes = 4096
 
-type Process = { pid: number; parent: number; ticks: number; pages: number }
+type Process = { pid: number; parent: number; ticks: number }
 
 const readProcess = (pid: number): Process | null => {
   try {
     // The name in brackets may hold spaces, so fields are counted from its end (proc(5)).
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return {
-      pid,
-      parent: Number(fields[1]),
-      ticks: Number(fields[11]) + Number(fields[12]),
-      pages: Number(fields[21]),
-    }
+    // utime, stime, and both of the children that have ended: what a helper used before it went away still counts.
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
+    return { pid, parent: Number(fields[1]), ticks }
   } catch {
     return null
+  }
+}
+
+const residentBytesOf = (pid: number): number => {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+  } catch {
+    return 0
   }
 }
 
@@ -39,6 +43,6 @@ export const usageOf = (root: number): { cpuSeconds: number; residentBytes: numb
   const tree = all.filter(({ pid }) => members.has(pid))
   return {
     cpuSeconds: tree.reduce((sum, { ticks }) => sum + ticks, 0) / ticksPerSecond,
-    residentBytes: tree.reduce((sum, { pages }) => sum + pages, 0) * pageBytes,
+    residentBytes: tree.reduce((sum, { pid }) => sum + residentBytesOf(pid), 0),
   }
 }

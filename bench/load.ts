@@ -1,75 +1,105 @@
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findProgram, temporaryFolder } from './programs.ts'
+import { findProgram, startOn, temporaryFolder } from './programs.ts'
+import { median } from './table.ts'
 
 export type LoadResult = { requests: number; errors: number; perSecond: number; p50Ms: number; p99Ms: number }
 
 export type Load = {
-  url: string
+  port: number
+  /** Called in turn; more than one only where the rate is not fixed. */
+  paths: readonly string[]
   headers: Record<string, string>
   seconds: number
   connections: number
   core: number
 }
 
-const run = (command: string[]): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const [program = '', ...args] = command
-    execFile(program, args, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else reject(new Error(`${program} failed: ${stderr || error.message}`))
-    })
-  })
+const run = async (core: number, command: string[]): Promise<string> => {
+  const program = startOn(core, command, { keep: 1 << 24 })
+  const code = await program.ended
+  if (code !== 0) throw new Error(`${command[0]} failed: ${program.said().slice(0, 2000)}`)
+  return program.said()
+}
 
 const headerFlags = (headers: Record<string, string>): string[] =>
   Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
 
 const toMs = (text: string): number => {
-  const match = /([\d.]+)(us|ms|s)/.exec(text)
+  const match = /^([\d.]+)(us|ms|s|m)$/.exec(text)
   if (match === null) return Number.NaN
-  return Number(match[1]) * ({ us: 0.001, ms: 1, s: 1000 }[match[2] as 'us' | 'ms' | 's'] ?? 1)
+  return Number(match[1]) * { us: 0.001, ms: 1, s: 1000, m: 60_000 }[match[2] as 'us' | 'ms' | 's' | 'm']
 }
 
 const after = (output: string, pattern: RegExp): string => pattern.exec(output)?.[1] ?? ''
 
-/** As many requests as go through, over keep-alive connections (wrk). An answer that is not 2xx is an error. */
-export const saturate = async ({ url, headers, seconds, connections, core }: Load): Promise<LoadResult> => {
-  const output = await run([
-    ...[findProgram('taskset'), '-c', String(core), findProgram('wrk'), '-t1', `-c${connections}`, `-d${seconds}s`],
-    ...['--latency', '--timeout', '30s', ...headerFlags(headers), url],
-  ])
+/** Reads the report of wrk. */
+export const readWrk = (output: string): LoadResult => {
   const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output)
   return {
     requests: Number(after(output, /(\d+) requests in/)),
     errors:
-      Number(after(output, /Non-2xx or 3xx responses: (\d+)/) || 0) +
+      Number(after(output, /Non-2xx or 3xx responses: (\d+)/)) +
       (socketErrors?.slice(1).reduce((sum, count) => sum + Number(count), 0) ?? 0),
     perSecond: Number(after(output, /Requests\/sec:\s+([\d.]+)/)),
-    p50Ms: toMs(after(output, /50%\s+(\S+)/)),
-    p99Ms: toMs(after(output, /99%\s+(\S+)/)),
+    p50Ms: toMs(after(output, /^\s+50%\s+(\S+)/m)),
+    p99Ms: toMs(after(output, /^\s+99%\s+(\S+)/m)),
   }
 }
 
-/** A fixed rate, whatever the answers do (h2load): latency without the queue that saturation makes. */
-export const atRate = async (load: Load, perSecond: number): Promise<LoadResult> => {
-  const { url, headers, seconds, connections, core } = load
-  const rate = Math.max(1, Math.floor(perSecond / connections))
-  const log = join(temporaryFolder(), 'requests.log')
-  await run([
-    ...[findProgram('taskset'), '-c', String(core), findProgram('h2load'), '--h1', `--rps=${rate}`],
-    ...[`-c${connections}`, '-t1', `-D${seconds}`, `--log-file=${log}`, ...headerFlags(headers), url],
-  ])
-  // One line per request: start, status, microseconds.
-  const lines = [...readFileSync(log, 'utf8').matchAll(/^\d{10,}\t(-?\d+)\t(\d+)\s*$/gm)]
+/** Reads the log of h2load: a line for each request, with its start (µs), status (or -1) and duration (µs). */
+export const readH2loadLog = (log: string, seconds: number): LoadResult => {
+  const lines = [...log.matchAll(/^\d+\t(-?\d+)\t(\d+)\s*$/gm)]
   const times = lines.map(line => Number(line[2]) / 1000).sort((a, b) => a - b)
-  const at = (share: number): number =>
-    times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN
   return {
     requests: times.length,
     errors: lines.filter(line => !/^2\d\d$/.test(line[1] as string)).length,
     perSecond: times.length / seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
+    p50Ms: times.length === 0 ? Number.NaN : median(times),
+    p99Ms: times[Math.ceil(times.length * 0.99) - 1] ?? Number.NaN,
   }
+}
+
+/** wrk calls one address unless a script tells it which. Requests are made ahead, so that a call only picks one. */
+const script = (paths: readonly string[]): string => `local requests, last = {}, 0
+function init()
+  for path in io.lines(${JSON.stringify(pathsFile(paths))}) do requests[#requests + 1] = wrk.format("GET", path) end
+end
+function request()
+  last = last % #requests + 1
+  return requests[last]
+end
+`
+
+const pathsFile = (paths: readonly string[]): string => {
+  const file = join(temporaryFolder(), 'paths')
+  writeFileSync(file, paths.join('\n'))
+  return file
+}
+
+/** As many requests as go through, over keep-alive connections (wrk). */
+export const saturate = async ({ port, paths, headers, seconds, connections, core }: Load): Promise<LoadResult> => {
+  const scriptFlags: string[] = []
+  if (paths.length > 1) {
+    const file = join(temporaryFolder(), 'paths.lua')
+    writeFileSync(file, script(paths))
+    scriptFlags.push('-s', file)
+  }
+  const output = await run(core, [
+    ...[findProgram('wrk'), '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '30s'],
+    ...[...headerFlags(headers), ...scriptFlags, `http://127.0.0.1:${port}${paths[0]}`],
+  ])
+  return readWrk(output)
+}
+
+/** A fixed rate, whatever the answers do (h2load): latency without the queue that saturation makes. */
+export const atRate = async (load: Load, perSecond: number): Promise<LoadResult> => {
+  const { port, paths, headers, seconds, connections, core } = load
+  const rate = Math.max(1, Math.floor(perSecond / connections))
+  const log = join(temporaryFolder(), 'requests.log')
+  await run(core, [
+    ...[findProgram('h2load'), '--h1', `--rps=${rate}`, `-c${connections}`, '-t1', `-D${seconds}`],
+    ...[`--log-file=${log}`, ...headerFlags(headers), `http://127.0.0.1:${port}${paths[0]}`],
+  ])
+  return readH2loadLog(readFileSync(log, 'utf8'), seconds)
 }

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { accessSync, closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -28,6 +28,7 @@ export const findProgram = (name: string): string => {
 
 const running = new Set<ChildProcess>()
 const folders = new Set<string>()
+let ending = false
 
 /** A folder that goes away with the run. */
 export const temporaryFolder = (): string => {
@@ -46,43 +47,73 @@ export const freePort = (): Promise<number> =>
     })
   })
 
-/** Starts a program on one core. */
-export const startOn = (
-  core: number,
-  command: string[],
-  environment: Record<string, string> = {},
-): ChildProcess & { readonly said: () => string } => {
+/** Moves this process, with all of its threads, to one core: it must not take time from the subject. */
+export const stayOn = (core: number): void => {
+  execFileSync(findProgram('taskset'), ['-acp', String(core), String(process.pid)], { stdio: 'ignore' })
+}
+
+export type Program = ChildProcess & {
+  /** What it has written to both outputs, up to 64 kB. */
+  said(): string
+  /** Resolves when it has ended, with its exit code (null after a signal). */
+  readonly ended: Promise<number | null>
+}
+
+type StartOptions = {
+  environment?: Record<string, string>
+  /** Where standard output goes instead of into `said()`. */
+  outputFile?: string
+  /** How much of the output `said()` keeps. */
+  keep?: number
+}
+
+/** Starts a program on one core. taskset becomes the program, so the process id is the program's own. */
+export const startOn = (core: number, command: string[], options: StartOptions = {}): Program => {
+  if (ending) throw new Error('interrupted')
+  const { environment = {}, outputFile, keep = 65_536 } = options
+  const file = outputFile === undefined ? null : openSync(outputFile, 'a')
   const child = spawn(findProgram('taskset'), ['-c', String(core), ...command], {
     env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', file ?? 'pipe', 'pipe'],
   })
+  if (file !== null) closeSync(file)
   let output = ''
-  const keep = (text: string): void => {
-    if (output.length < 65_536) output += text
+  const add = (text: string): void => {
+    if (output.length < keep) output += text
   }
-  child.stdout?.setEncoding('utf8').on('data', keep)
-  child.stderr?.setEncoding('utf8').on('data', keep)
+  child.stdout?.setEncoding('utf8').on('data', add)
+  child.stderr?.setEncoding('utf8').on('data', add)
   running.add(child)
-  child.on('exit', () => running.delete(child))
-  return Object.assign(child, { said: () => output })
+  const ended = new Promise<number | null>(resolve => {
+    child.on('close', code => {
+      running.delete(child)
+      resolve(code)
+    })
+  })
+  return Object.assign(child, { said: () => output, ended })
 }
 
 const canConnect = (port: number): Promise<boolean> =>
   new Promise(resolve => {
     const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => resolve(!socket.destroy().connecting))
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
     socket.on('error', () => resolve(false))
   })
 
-/** Waits until something listens; throws with what the program said when it ends before. */
-export const waitForPort = async (port: number, child: ReturnType<typeof startOn>): Promise<void> => {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (child.exitCode !== null) break
-    if (await canConnect(port)) return
+/** Asks `ready` every tenth of a second; throws with what the program said when it ends before, or needs a minute. */
+export const waitFor = async (child: Program, ready: () => boolean | Promise<boolean>): Promise<void> => {
+  for (let attempt = 0; attempt < 600 && child.exitCode === null && child.signalCode === null; attempt++) {
+    if (await ready()) return
     await new Promise(wake => setTimeout(wake, 100))
   }
-  throw new Error(`A program of the benchmark did not start: ${child.said().slice(0, 2000)}`)
+  throw new Error(`${child.spawnargs.slice(3).join(' ')} did not start: ${child.said().slice(0, 2000)}`)
 }
+
+/** Waits until something listens. */
+export const waitForPort = (port: number, child: Program): Promise<void> => waitFor(child, () => canConnect(port))
 
 /** Ends one program that was started here. */
 export const end = async (child: ChildProcess): Promise<void> => {
@@ -94,8 +125,9 @@ export const end = async (child: ChildProcess): Promise<void> => {
   clearTimeout(force)
 }
 
-/** Ends all of them and removes their folders. */
+/** Ends all of them, lets no other start, and removes their folders. */
 export const endAll = async (): Promise<void> => {
+  ending = true
   await Promise.all([...running].map(end))
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 }

@@ -23,7 +23,7 @@ export const caddy: Subject = {
     const file = join(folder, 'Caddyfile')
     writeFileSync(file, configuration(features, port, originPort))
     const command = [findProgram('caddy'), 'run', '--config', file, '--adapter', 'caddyfile']
-    const child = startOn(core, command, { HOME: folder, GOMAXPROCS: '1' })
+    const child = startOn(core, command, { environment: { HOME: folder, GOMAXPROCS: '1' } })
     await waitForPort(port, child)
     return { port, pid: child.pid as number, stop: () => end(child) }
   },

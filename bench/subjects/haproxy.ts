@@ -40,7 +40,9 @@ export const haproxy: Subject = {
     const port = await freePort()
     const file = join(folder, 'haproxy.cfg')
     writeFileSync(file, configuration(features, port, originPort))
-    const child = startOn(core, [findProgram('haproxy'), '-db', '-f', file])
+    // It can only log to a socket or to its output; a file costs it the least.
+    const command = [findProgram('haproxy'), '-db', '-f', file]
+    const child = startOn(core, command, { outputFile: join(folder, 'access.log') })
     await waitForPort(port, child)
     return { port, pid: child.pid as number, stop: () => end(child) }
   },

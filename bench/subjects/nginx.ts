@@ -8,7 +8,8 @@ const proxyLines = (features: Features): string =>
   [
     features.key ? 'if ($consumer = "") { return 401; }' : '',
     features.limitAndLog ? 'limit_req zone=calls burst=100000 nodelay;' : '',
-    'proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";',
+    // Large answers are not written to a file on their way, since no other subject does.
+    'proxy_pass http://origin; proxy_http_version 1.1; proxy_max_temp_file_size 0; proxy_set_header Connection "";',
     'proxy_set_header X-Request-Id $request_id; proxy_set_header X-Forwarded-For $remote_addr;',
     'proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;',
     features.key ? 'proxy_set_header X-Consumer $consumer; proxy_set_header X-Api-Key "";' : '',

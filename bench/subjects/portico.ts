@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { end, freePort, startOn, temporaryFolder, waitForPort } from '../programs.ts'
+import { end, startOn, temporaryFolder, waitFor } from '../programs.ts'
 import { type Features, keyHeader, routePath, type Subject } from './subject.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -32,14 +32,16 @@ export const portico: Subject = {
   lacks: () => null,
   start: async (features, originPort, core) => {
     const folder = temporaryFolder()
-    const port = await freePort()
     const file = join(folder, 'portico.yaml')
     writeFileSync(file, JSON.stringify(configuration(features, originPort)))
-    const child = startOn(core, [
-      ...[process.execPath, main, 'start', '--config', file, '--gateway', `127.0.0.1:${port}`],
+    const command = [
+      ...[process.execPath, main, 'start', '--config', file, '--gateway', '127.0.0.1:0'],
       ...['--no-console', '--workers', '1', '--data', join(folder, 'data')],
-    ])
-    await waitForPort(port, child)
+    ]
+    const child = startOn(core, command, { environment: { PORTICO_READY_JSON: '1' } })
+    const listening = (): string | undefined => /"gateway":"[^"]*:(\d+)"/.exec(child.said())?.[1]
+    await waitFor(child, () => listening() !== undefined)
+    const port = Number(listening())
     return { port, pid: child.pid as number, stop: () => end(child) }
   },
 }

@@ -4,7 +4,7 @@ export type Features = {
   key: boolean
   /** Limit the rate per key (so high that nothing is refused), and log every call. */
   limitAndLog: boolean
-  /** Routes in the table; the one that is called is in the middle. */
+  /** Routes in the table. */
   routes: number
 }
 

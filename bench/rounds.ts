@@ -1,0 +1,83 @@
+import type { Case, Lane, Task } from './cases.ts'
+import { usageOf } from './cpu.ts'
+import { atRate, type Load, saturate } from './load.ts'
+import { type RunningSubject, routePath } from './subjects/subject.ts'
+import type { Round } from './table.ts'
+
+export type RoundsOptions = { rounds: number; seconds: number; subjectCore: number; loadCore: number }
+
+/** What was measured of each lane, by its name. */
+export type Measured = {
+  lanes: ReadonlyMap<string, readonly Round[]>
+  /** The fixed rate of a case that has one. */
+  perSecond: number | null
+}
+
+const measure = async (
+  subject: RunningSubject,
+  task: Task,
+  options: RoundsOptions,
+  perSecond: number | null,
+): Promise<Round> => {
+  const { seconds, loadCore: core } = options
+  const load: Load = { port: subject.port, ...task, seconds, core }
+  const before = usageOf(subject.pid)
+  const result = perSecond === null ? await saturate(load) : await atRate(load, perSecond)
+  const after = usageOf(subject.pid)
+  const cpuMicros = ((after.cpuSeconds - before.cpuSeconds) * 1e6) / result.requests
+  return { ...result, cpuMicros, residentBytes: after.residentBytes }
+}
+
+/** One call by hand: a subject that answers wrongly, or lets a stranger in, is quick and worth nothing. */
+const check = async ({ name, task }: Lane, { port }: RunningSubject): Promise<void> => {
+  const status = async (path: string, headers: Record<string, string>): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { ...headers, connection: 'close' } })
+    await answer.arrayBuffer()
+    return answer.status
+  }
+  const expect = async (path: string, headers: Record<string, string>, wanted: number): Promise<void> => {
+    const got = await status(path, headers)
+    if (got !== wanted) throw new Error(`${name} answers ${got} to ${path}, expected ${wanted}`)
+  }
+  const { paths, headers, features } = task
+  for (const path of new Set([paths[0]!, paths[paths.length - 1]!])) await expect(path, headers, 200)
+  if (features.key) await expect(paths[0]!, {}, 401)
+  if (features.routes > 1) await expect(routePath(features.routes), headers, 404)
+}
+
+/** Runs the lanes in turn, round after round, and tells `complain` of every round that had errors. */
+export const runRounds = async (
+  chosen: Case,
+  lanes: readonly Lane[],
+  originPort: number,
+  options: RoundsOptions,
+  complain: (message: string) => void,
+): Promise<Measured> => {
+  const running: RunningSubject[] = []
+  for (const lane of lanes) {
+    const subject = await lane.subject.start(lane.task.features, originPort, options.subjectCore)
+    running.push(subject)
+    await check(lane, subject)
+  }
+  const measured = new Map<string, Round[]>(lanes.map(({ name }) => [name, []]))
+  let perSecond: number | null = null
+  const inTurn = async (title: string): Promise<Round[]> => {
+    const round: Round[] = []
+    for (const [index, { name, task }] of lanes.entries()) {
+      const result = await measure(running[index]!, task, options, perSecond)
+      if (result.requests === 0) throw new Error(`${name} completed no request in ${title}`)
+      if (result.errors > 0)
+        complain(`${chosen.name}: ${name}: ${result.errors} errors in ${result.requests} requests (${title})`)
+      round.push(result)
+    }
+    return round
+  }
+  // The first round warms up (caches, just-in-time compiler, connections) and is thrown away, but for the rate.
+  const warmUp = await inTurn('warm-up')
+  if (chosen.kind === 'rate') perSecond = Math.min(...warmUp.map(round => round.perSecond)) / 2
+  for (let number = 1; number <= options.rounds; number++)
+    for (const [index, round] of (await inTurn(`round ${number}`)).entries())
+      measured.get(lanes[index]!.name)!.push(round)
+  await Promise.all(running.map(subject => subject.stop()))
+  return { lanes: measured, perSecond }
+}
