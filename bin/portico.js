@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { followNpm } from './follow-npm.js'
 import { install } from './install.js'
 import { pinnedNode } from './pinned-node.js'
 import { runUnder } from './run-under.js'
@@ -22,6 +23,10 @@ const usable = version => {
   const [major, minor] = version.split('.').map(Number)
   return major > oldestUsable[0] || (major === oldestUsable[0] && minor >= oldestUsable[1])
 }
+
+// During an installation this process ends; later it tells the program, which drains.
+let end = () => process.exit(143)
+followNpm(root, () => end())
 
 const given = process.argv.slice(2)
 const dev = given[0] === '--dev'
@@ -42,10 +47,12 @@ try {
 }
 
 if (pinned?.version === process.versions.node || (!pinned?.exists() && usable(process.versions.node))) {
+  end = () => process.kill(process.pid, 'SIGTERM')
   process.argv = [process.execPath, script, ...args]
   await import(pathToFileURL(script).href)
 } else if (pinned?.exists()) {
-  runUnder(pinned.path, script, args)
+  const child = runUnder(pinned.path, script, args)
+  end = () => child.kill('SIGTERM')
 } else {
   stop(
     `no Node ${oldestUsable.join('.')} or newer for ${process.platform}-${process.arch}: install one and start again ` +

@@ -7,7 +7,7 @@ const followParent = join(dirname(fileURLToPath(import.meta.url)), 'follow-paren
 /**
  * Runs `script` under another Node and ends as it ends: same exit code, same signal. Node cannot replace its own
  * process, so this one stays as a thin parent. It holds one end of a pipe that the child watches: when this process
- * is killed in a way it cannot notice, the child drains instead of being left behind.
+ * is killed in a way it cannot notice, the child drains instead of being left behind. Returns the child.
  */
 export const runUnder = (node, script, args) => {
   const child = spawn(node, ['--import', pathToFileURL(followParent).href, script, ...args], {
@@ -35,4 +35,5 @@ export const runUnder = (node, script, args) => {
     // A signal whose default is to be ignored does not end this process.
     setTimeout(() => process.exit(1), 1000)
   })
+  return child
 }

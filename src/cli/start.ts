@@ -55,6 +55,8 @@ const readLevel = (text: string | undefined): LogLevel => {
   throw new UserError(`--log-level takes one of ${logLevels.join(', ')}`, 2)
 }
 
+const sameSignalMs = 1000
+
 /** Runs until a signal ends it; resolves with the exit code. */
 export const run = async (args: string[]): Promise<number> => {
   const { env } = process
@@ -114,8 +116,13 @@ export const run = async (args: string[]): Promise<number> => {
     )
 
   const signal = await stopped
-  // A second signal means that somebody does not want to wait.
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
+  // A second signal means that somebody does not want to wait; but one sent to a whole process group also comes again
+  // from the launcher at once, and is the same wish.
+  const stoppedAt = performance.now()
+  for (const name of ['SIGTERM', 'SIGINT'] as const)
+    process.on(name, () => {
+      if (performance.now() - stoppedAt > sameSignalMs) process.exit(1)
+    })
   log('info', 'Stopping: running calls are finished first', { signal })
   watcher.close()
   await portico.stop()

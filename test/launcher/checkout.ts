@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -22,6 +22,8 @@ export type Checkout = {
   write(path: string, content: string): void
   /** Starts the launcher; stdin is not a terminal. */
   start(args?: string[], env?: Record<string, string>): Started
+  /** Runs npm in the checkout, with the Node of this test first in the PATH. */
+  npm(args: string[]): Started
 }
 
 export type Started = {
@@ -32,9 +34,9 @@ export type Started = {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>
 }
 
-const start = (folder: string, args: string[], env: Record<string, string>): Started => {
-  const child = spawn(process.execPath, [join(folder, 'bin', 'portico.js'), ...args], {
-    cwd: tmpdir(),
+const start = (cwd: string, program: string, args: string[], env: Record<string, string>): Started => {
+  const child = spawn(program, args, {
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, npm_config_offline: 'true', npm_config_update_notifier: 'false', ...env },
   })
@@ -71,17 +73,20 @@ export const makeCheckout = (t: TestContext): Checkout => {
     for (const child of started) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   })
+  const keep = (result: Started): Started => {
+    started.push(result.child)
+    return result
+  }
   return {
     folder,
     write(path, content) {
       mkdirSync(dirname(join(folder, path)), { recursive: true })
       writeFileSync(join(folder, path), content)
     },
-    start(args = [], env = {}) {
-      const result = start(folder, args, env)
-      started.push(result.child)
-      return result
-    },
+    start: (args = [], env = {}) =>
+      keep(start(tmpdir(), process.execPath, [join(folder, 'bin', 'portico.js'), ...args], env)),
+    npm: args =>
+      keep(start(folder, 'npm', args, { PATH: dirname(process.execPath) + delimiter + process.env['PATH'] })),
   }
 }
 

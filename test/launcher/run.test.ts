@@ -91,3 +91,18 @@ test('a launcher killed with SIGKILL leaves no program behind: it drains', async
   child.kill('SIGKILL')
   assert.match((await ended).stdout, /got SIGTERM/)
 })
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const)
+  for (const pinned of ['0.0.1', process.versions.node])
+    test(`an npm script killed with ${signal} leaves no program behind (pinned ${pinned})`, async t => {
+      const checkout = installed(t, pinned)
+      const scripts = { start: 'node bin/portico.js serve' }
+      checkout.write(
+        'package.json',
+        JSON.stringify({ type: 'module', scripts, optionalDependencies: { [nodePackage]: pinned } }),
+      )
+      const { child, says, ended } = checkout.npm(['start'])
+      await says(/\{.*\}\n/)
+      child.kill(signal)
+      assert.match((await ended).stdout, /got SIGTERM/)
+    })
