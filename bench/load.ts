@@ -28,7 +28,8 @@ const headerFlags = (headers: Record<string, string>): string[] =>
 const toMs = (text: string): number => {
   const match = /^([\d.]+)(us|ms|s|m)$/.exec(text)
   if (match === null) return Number.NaN
-  return Number(match[1]) * { us: 0.001, ms: 1, s: 1000, m: 60_000 }[match[2] as 'us' | 'ms' | 's' | 'm']
+  const microseconds = { us: 1, ms: 1000, s: 1e6, m: 6e7 }[match[2] as 'us' | 'ms' | 's' | 'm']
+  return (Number(match[1]) * microseconds) / 1000
 }
 
 const after = (output: string, pattern: RegExp): string => pattern.exec(output)?.[1] ?? ''

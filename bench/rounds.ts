@@ -54,11 +54,25 @@ export const runRounds = async (
   complain: (message: string) => void,
 ): Promise<Measured> => {
   const running: RunningSubject[] = []
-  for (const lane of lanes) {
-    const subject = await lane.subject.start(lane.task.features, originPort, options.subjectCore)
-    running.push(subject)
-    await check(lane, subject)
+  try {
+    for (const lane of lanes) {
+      const subject = await lane.subject.start(lane.task.features, originPort, options.subjectCore)
+      running.push(subject)
+      await check(lane, subject)
+    }
+    return await measureAll(chosen, lanes, running, options, complain)
+  } finally {
+    await Promise.all(running.map(subject => subject.stop()))
   }
+}
+
+const measureAll = async (
+  chosen: Case,
+  lanes: readonly Lane[],
+  running: readonly RunningSubject[],
+  options: RoundsOptions,
+  complain: (message: string) => void,
+): Promise<Measured> => {
   const measured = new Map<string, Round[]>(lanes.map(({ name }) => [name, []]))
   let perSecond: number | null = null
   const inTurn = async (title: string): Promise<Round[]> => {
@@ -78,6 +92,5 @@ export const runRounds = async (
   for (let number = 1; number <= options.rounds; number++)
     for (const [index, round] of (await inTurn(`round ${number}`)).entries())
       measured.get(lanes[index]!.name)!.push(round)
-  await Promise.all(running.map(subject => subject.stop()))
   return { lanes: measured, perSecond }
 }

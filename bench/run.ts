@@ -26,6 +26,7 @@ ${cases.map(({ name, what }) => `  ${name.padEnd(16)} ${what}`).join('\n')}`
 
 type Options = { rounds: number; seconds: number; subjects: readonly Subject[]; markdown: boolean }
 
+let interrupted = false
 let errorsSeen = false
 const complain = (message: string): void => {
   errorsSeen = true
@@ -121,12 +122,17 @@ const main = async (): Promise<void> => {
   process.stdout.write(options.markdown ? `\`${command}\`\n\n` : `${command}\n\n`)
   for (const name of positionals) {
     const chosen = cases.find(candidate => candidate.name === name) as Case
-    process.stdout.write(`${await runCase(chosen, originPort, options)}\n`)
+    try {
+      process.stdout.write(`${await runCase(chosen, originPort, options)}\n`)
+    } catch (error) {
+      if (interrupted) throw error
+      // One case that cannot be measured keeps nobody from the others.
+      complain(`${name}: ${(error as Error).message}`)
+    }
   }
   if (errorsSeen) complain('there were errors: the lines above do not count as a measurement')
 }
 
-let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => {
     interrupted = true

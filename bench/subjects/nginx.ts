@@ -38,7 +38,8 @@ server { listen 127.0.0.1:${port} backlog=4096; ${locations} } }`
 
 export const nginx: Subject = {
   name: 'nginx',
-  lacks: () => null,
+  lacks: ({ routes }) =>
+    routes > 10_000 ? 'it needs more than a minute to read a server of 50,000 locations (10,000: one second)' : null,
   start: async (features, originPort, core) => {
     const folder = temporaryFolder()
     const port = await freePort()
