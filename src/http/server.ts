@@ -1,12 +1,12 @@
 import type { Server } from 'node:net'
 import { GatewayError } from '#base/errors'
 import { ServerConnection } from './http1/server-connection.ts'
-import type { ServerContext, ServerLimits, ServerTimeouts } from './http1/server-context.ts'
 import type { ServerExchange } from './message.ts'
+import type { Connection, OpenSocket, ServerContext, ServerLimits, ServerTimeouts } from './server-context.ts'
 import { createSocketServer, listen } from './socket-reading.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
-export type { ServerLimits, ServerTimeouts } from './http1/server-context.ts'
+export type { ServerLimits, ServerTimeouts } from './server-context.ts'
 
 export type HttpServerOptions = {
   wheel: TimerWheel
@@ -18,21 +18,32 @@ export type HttpServerOptions = {
   direct?: boolean
 }
 
-/** Connections above the limit that are told so with a 503; the ones above that are closed without a word. */
+/** Connections above the limit that are told so with an answer; the ones above that are closed without a word. */
 const refusedAtOnce = 256
 
-/** An HTTP/1.1 listener. */
+/** What a connection speaks: what ALPN chose, or on cleartext what its first bytes say (RFC 9113 §3.3). */
+export type Protocol = 'http/1.1' | 'h2' | 'detect'
+
+/** Listeners whose connections share limits, timeouts and the life of one server. */
 export type HttpServer = {
   readonly context: ServerContext
-  /** Resolves with the port; rejects with the system's error when it cannot be had. */
+  /** Serves a connection that somebody else accepted, within the limits of this server. */
+  accept(open: OpenSocket, protocol: Protocol): void
+  /**
+   * Opens a cleartext listener; may be called again for another address. Resolves with the port; rejects with the
+   * system's error when it cannot be had.
+   */
   listen(options: { host: string; port: number; reusePort?: boolean; backlog?: number }): Promise<number>
-  /** Stops accepting, closes idle connections at once and others after their answer; resolves when all are gone. */
+  /** Stops accepting, closes idle connections at once and others after their answers; resolves when all are gone. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything now. */
   close(): void
 }
 
-/** Makes an HTTP/1.1 server on the engine; each request arrives at `onExchange` as soon as its head is complete. */
+const connectionFor = (context: ServerContext, open: OpenSocket, _protocol: Protocol): Connection =>
+  new ServerConnection(context, open)
+
+/** Makes an HTTP server on the engine; each request arrives at `onExchange` as soon as its head is complete. */
 export const createHttpServer = (options: HttpServerOptions): HttpServer => {
   const context: ServerContext = {
     limits: options.limits,
@@ -44,28 +55,34 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
     onExchange: options.onExchange,
     onInvalid: options.onInvalid,
   }
-  const server: Server = createSocketServer(open => {
-    const connection = new ServerConnection(context, open)
+  const accept = (open: OpenSocket, protocol: Protocol): void => {
+    const connection = connectionFor(context, open, protocol)
     const excess = context.connections.size - context.limits.connections
     if (excess >= refusedAtOnce) connection.destroy()
     else {
       context.connections.add(connection)
       if (excess >= 0) connection.refuse(new GatewayError('overloaded'))
     }
-  }, options.direct)
+  }
+  const servers: Server[] = []
   return {
     context,
-    listen: where => listen(server, { backlog: 1024, ...where }),
+    accept,
+    listen: where => {
+      const server = createSocketServer(open => accept(open, 'detect'), options.direct)
+      servers.push(server)
+      return listen(server, { backlog: 1024, ...where })
+    },
     drain: async deadlineMs => {
       context.draining = true
-      server.close()
-      for (const connection of context.connections) if (connection.idle) connection.destroy()
+      for (const server of servers) server.close()
+      for (const connection of context.connections) connection.drain()
       const end = performance.now() + deadlineMs
       while (context.connections.size > 0 && performance.now() < end) await new Promise(wake => setTimeout(wake, 20))
       for (const connection of context.connections) connection.destroy()
     },
     close: () => {
-      server.close()
+      for (const server of servers) server.close()
       for (const connection of context.connections) connection.destroy()
     },
   }

@@ -8,12 +8,11 @@ import type { HeaderList } from '../headers.ts'
 import type { BodySink, PeerInfo } from '../message.ts'
 import { parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
-import type { OnBytes } from '../socket-reading.ts'
+import type { Connection, OpenSocket, ServerContext } from '../server-context.ts'
 import { Timer } from '../timer-wheel.ts'
 import { statusLine } from './head-text.ts'
 import { peerInfo } from './peer-info.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
-import type { ServerContext } from './server-context.ts'
 import { Http1Exchange } from './server-exchange.ts'
 import { writeTextAndBytes } from './socket-writer.ts'
 
@@ -35,7 +34,7 @@ const maxLingerBytes = 67_108_864
 const discard: BodySink = { onBodyData: () => {}, onBodyEnd: () => {} }
 
 /** One accepted HTTP/1.1 connection: reads requests one after the other and writes their answers in order. */
-export class ServerConnection implements BodySink {
+export class ServerConnection implements BodySink, Connection {
   readonly peer: PeerInfo
   /** monotonicMs() when the first byte of the current head arrived. */
   requestStartedMono = 0
@@ -55,7 +54,7 @@ export class ServerConnection implements BodySink {
   #discarded = 0
   #closed = false
 
-  constructor(context: ServerContext, open: (onBytes: OnBytes) => Socket) {
+  constructor(context: ServerContext, open: OpenSocket) {
     this.#context = context
     const socket = open((bytes, length) => this.#onBytes(bytes, length))
     this.#socket = socket
@@ -76,7 +75,11 @@ export class ServerConnection implements BodySink {
     this.#socket.destroy()
   }
 
-  /** Answers with an error before anything was asked, and closes. */
+  /** A running answer says `Connection: close` by itself, since the context drains. */
+  drain(): void {
+    if (this.idle) this.destroy()
+  }
+
   refuse(error: GatewayError): void {
     this.#refuse(error)
   }

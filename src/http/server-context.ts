@@ -1,0 +1,44 @@
+import type { Socket } from 'node:net'
+import type { GatewayError } from '#base/errors'
+import type { HeaderList } from './headers.ts'
+import type { PeerInfo, ServerExchange } from './message.ts'
+import type { OnBytes } from './socket-reading.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+
+/** Bytes of a head, number of its fields, bytes of its target, connections of one listener. */
+export type ServerLimits = { head: number; headers: number; target: number; connections: number }
+
+/** Milliseconds: for a whole head to arrive, and for a connection or a body on which nothing happens. */
+export type ServerTimeouts = { requestHead: number; idle: number }
+
+/** One accepted connection of any protocol, as its server sees it. */
+export interface Connection {
+  /** True when it could be closed now without anybody missing an answer. */
+  readonly idle: boolean
+  destroy(): void
+  /** Finishes what runs and takes nothing new; closes at once when idle. */
+  drain(): void
+  /** Answers with an error before anything was asked, and closes. */
+  refuse(error: GatewayError): void
+}
+
+/** Makes the socket of an accepted connection; its bytes go to `onBytes`. */
+export type OpenSocket = (onBytes: OnBytes) => Socket
+
+/** What all connections of one server share. */
+export type ServerContext = {
+  limits: ServerLimits
+  timeouts: ServerTimeouts
+  readonly wheel: TimerWheel
+  readonly connections: Set<Connection>
+  draining: boolean
+  /** Requests whose head was accepted. */
+  requests: number
+  onExchange(exchange: ServerExchange): void
+  /** Renders the answer to something that never became a request. */
+  onInvalid(
+    error: GatewayError,
+    peer: PeerInfo,
+    startedMono: number,
+  ): { status: number; headers: HeaderList; body: string }
+}
