@@ -1,15 +1,14 @@
 import { monotonicMs } from '#base/clock'
 import { GatewayError } from '#base/errors'
-import { randomHex } from '#base/ids'
 import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
-import { fieldLines } from '#http/field-lines'
 import type { HeaderList } from '#http/headers'
-import type { PeerInfo, RawStream, ServerExchange } from '#http/message'
+import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
 import { cleanTrailers } from './forwarded-headers.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
 import { tunnel } from './tunnel.ts'
 import type { Target, Upstream } from './upstream.ts'
+import { upstreamFields } from './upstream-fields.ts'
 
 /** Sees, and may change, the body of a response on its way to the client. */
 export interface ResponseFilter {
@@ -42,53 +41,6 @@ export type ForwardOptions = {
 
 /** RFC 9110 §9.2.2, and QUERY (RFC 10008 §2). */
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
-
-/** The fields of `own` whose names are not in `replaced`. */
-const without = (own: HeaderList, replaced: HeaderList): HeaderList =>
-  own.filter((_, index) => !replaced.some((name, at) => at % 2 === 0 && name === own[index & ~1]))
-
-const forwardedFields = (address: string, protocol: string, host: string): string =>
-  `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${protocol}\r\nx-forwarded-host: ${host}\r\n`
-
-const protocolOf = (peer: PeerInfo): string => (peer.encrypted ? 'https' : 'http')
-
-/** The fields of the latest host of each client connection: most connections name one host all their life. */
-const remembered = new WeakMap<PeerInfo, { host: string; text: string }>()
-
-const directFields = (peer: PeerInfo, host: string): string => {
-  const known = remembered.get(peer)
-  if (known !== undefined && known.host === host) return known.text
-  const text = forwardedFields(peer.remoteAddress, protocolOf(peer), host)
-  remembered.set(peer, { host, text })
-  return text
-}
-
-/** Who called, for an upstream of the same house (product interface: "HTTP of the gateway"). */
-const callerFields = (call: GatewayCall): string => {
-  const { forwarding, exchange, consumer } = call
-  const { peer } = exchange
-  const { forwardedFor, forwardedProto, forwardedHost } = forwarding
-  const text =
-    forwardedFor === '' && forwardedProto === '' && forwardedHost === ''
-      ? directFields(peer, exchange.host)
-      : forwardedFields(
-          forwardedFor === '' ? peer.remoteAddress : `${forwardedFor}, ${peer.remoteAddress}`,
-          forwardedProto === '' ? protocolOf(peer) : forwardedProto,
-          forwardedHost === '' ? exchange.host : forwardedHost,
-        )
-  return consumer === null ? text : `${text}x-consumer: ${consumer.name}\r\n`
-}
-
-/** All field lines of a request to an upstream. */
-const upstreamFields = (call: GatewayCall, own: HeaderList, options: ForwardOptions): string => {
-  const { forwarding, exchange } = call
-  const fixed = options.upstream.config.headers
-  const passed = fixed.length === 0 ? own : without(own, fixed)
-  const text = `${fieldLines(passed)}x-request-id: ${forwarding.requestId}\r\ntraceparent: 00-${forwarding.traceId}-${randomHex(
-    8,
-  )}-${forwarding.traceFlags}\r\nvia: 1.${exchange.minorVersion} portico\r\n`
-  return text + (options.foreign === true ? '' : callerFields(call)) + (fixed.length === 0 ? '' : fieldLines(fixed))
-}
 
 /** One call on its way to an upstream and back, over as many tries as its policy allows. */
 class Forward implements ResponseHandler, CallForward {
