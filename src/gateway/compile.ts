@@ -8,6 +8,7 @@ import {
   type HandlerUnit,
   type Policy,
   type PolicyUnit,
+  type ProtocolUnit,
   phases,
   type ResponseHead,
   type UnitContext,
@@ -18,7 +19,11 @@ import type { ErrorRenderer, Predicate, Route, Snapshot } from './snapshot.ts'
 import type { Upstream, UpstreamRegistry } from './upstream.ts'
 
 /** The units a configuration may name. */
-export type Units = { readonly policies: readonly PolicyUnit[]; readonly handlers: readonly HandlerUnit[] }
+export type Units = {
+  readonly policies: readonly PolicyUnit[]
+  readonly handlers: readonly HandlerUnit[]
+  readonly protocols?: readonly ProtocolUnit[]
+}
 
 export type CompileContext = {
   readonly units: Units
@@ -85,6 +90,15 @@ const trustOf = (entries: readonly string[]): Snapshot['isTrusted'] => {
   return address => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
+const forwardTo = (upstream: Upstream, protocols: readonly ProtocolUnit[]): Handler => {
+  const options = { upstream }
+  const plain: Handler = call => forward(call, options)
+  return protocols.reduce<Handler>(
+    (next, protocol) => call => (protocol.forward(call, upstream, forward) ? undefined : next(call)),
+    plain,
+  )
+}
+
 type Answer = { handle: Handler; upstream: Upstream | null; name: string; renderError: ErrorRenderer | null }
 
 const answerOf = (service: ServiceDocument, context: UnitContext, units: Units): Answer => {
@@ -97,8 +111,7 @@ const answerOf = (service: ServiceDocument, context: UnitContext, units: Units):
   if (service.upstream === null) throw new Error(`Service ${service.name} has neither an upstream nor a handler`)
   const { headers, ...upstreamConfig } = service.upstream
   const upstream = context.upstream({ ...upstreamConfig, name: service.name, headers: [...headers] })
-  const options = { upstream }
-  return { handle: call => forward(call, options), upstream, name: 'forward', renderError: null }
+  return { handle: forwardTo(upstream, units.protocols ?? []), upstream, name: 'forward', renderError: null }
 }
 
 /**
@@ -150,6 +163,7 @@ export const compile = (document: Document, context: CompileContext): Snapshot =
       revision: context.revision,
       routes,
       matcher: createMatcher(routes),
+      protocols: units.protocols ?? [],
       isTrusted: trustOf(document.settings.trustedProxies),
     }
     upstreams.commit()

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { GatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
 import type { Counters } from '#storage/counters'
 import type { Call } from './call.ts'
@@ -72,4 +73,13 @@ export interface HandlerUnit<Schema extends z.ZodType = z.ZodType> {
   create(config: z.output<Schema>, context: UnitContext): Handler
   /** How errors of its routes look, where callers expect another form than problem details. */
   readonly renderError?: ErrorRenderer
+}
+
+/** A protocol on top of HTTP whose calls are forwarded, and refused, in its own way. */
+export interface ProtocolUnit {
+  readonly name: string
+  /** Forwards a call that speaks the protocol; false leaves it to plain forwarding. Asked where the upstream allows it. */
+  forward(call: Call, upstream: Upstream, forward: UnitContext['forward']): boolean
+  /** How an error looks to a caller that speaks the protocol; null for all others. Asked for failed calls only. */
+  renderError(call: Call, error: GatewayError): ReturnType<ErrorRenderer> | null
 }

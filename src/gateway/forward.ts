@@ -1,5 +1,5 @@
 import { monotonicMs } from '#base/clock'
-import { GatewayError } from '#base/errors'
+import { GatewayError, toGatewayError } from '#base/errors'
 import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
@@ -16,10 +16,20 @@ export interface ResponseFilter {
   readonly rewrites: boolean
   /** Returns what is sent instead (often the chunk itself; null for nothing). The chunk is valid only during the call. */
   data(chunk: Buffer): Buffer | null
+  /** True takes the trailers: they are handed to `end` and go no further. */
+  readonly takesTrailers?: boolean
   /** Called after the last chunk; may return a last piece. */
-  end(): Buffer | null
+  end(trailers: HeaderList | null): Buffer | null
   /** Called instead of `end` when the response broke off or the client left. */
   abort?(): void
+}
+
+/** Changes the body of a request on its way to the upstream, which is not told its length then. */
+export interface RequestFilter {
+  /** Returns what is sent instead; null for nothing. The chunk is valid only during the call. */
+  data(chunk: Buffer): Buffer | null
+  /** Called after the last chunk; throws when the body is not whole. */
+  end(): void
 }
 
 export type ForwardOptions = {
@@ -31,12 +41,23 @@ export type ForwardOptions = {
   readonly headers?: HeaderList
   /** A complete body to send instead of the client's stream. */
   readonly body?: Buffer
-  /** Chooses a filter when the response head is known; null lets the bytes pass. May change `headers` in place. */
+  /** Changes the client's stream; not together with `body`. */
+  readonly requestFilter?: RequestFilter
+  /**
+   * Chooses a filter when the response head is known; null lets the bytes pass. May change `headers` in place, or throw
+   * a GatewayError that becomes the answer instead.
+   */
   readonly filter?: (status: number, headers: HeaderList) => ResponseFilter | null
   /** An upstream of somebody else: it is not told who the caller is (no X-Forwarded-*, no X-Consumer). */
   readonly foreign?: boolean
   /** Whether a failed try may be repeated though the method is not idempotent (default false). */
   readonly idempotent?: boolean
+  /** monotonicMs() when the caller gives up; counts where it is before the end of the upstream's total timeout. */
+  readonly deadline?: number
+  /** Messages of this call may be far apart: only a deadline ends it, silence does not. */
+  readonly patient?: boolean
+  /** Ends a response that broke off after its head in a way the caller understands; false when there is none. */
+  readonly conclude?: (error: GatewayError) => boolean
 }
 
 /** RFC 9110 §9.2.2, and QUERY (RFC 10008 §2). */
@@ -72,6 +93,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#fields = upstreamFields(call, options.headers ?? call.headers, options)
     this.#startedAt = monotonicMs()
     this.#deadline = this.#startedAt + options.upstream.config.timeouts.total
+    if (options.deadline !== undefined && options.deadline < this.#deadline) this.#deadline = options.deadline
     call.forward = this
     this.#try(false)
   }
@@ -94,7 +116,8 @@ class Forward implements ResponseHandler, CallForward {
 
   #request(target: Target): OutgoingRequest {
     const { timeouts, preserveHost } = this.#upstream.config
-    const { body } = this.#options
+    const { body, requestFilter, patient } = this.#options
+    const silence = patient === true ? Number.POSITIVE_INFINITY : timeouts.response
     const exchange = this.#exchange
     const call = this.#call
     // An empty query is not the same as none (RFC 3986 §6.2.3).
@@ -105,7 +128,7 @@ class Forward implements ResponseHandler, CallForward {
         ? body.length
         : exchange.framing === 'none'
           ? 0
-          : exchange.framing === 'length'
+          : exchange.framing === 'length' && requestFilter === undefined
             ? exchange.contentLength
             : -1
     return {
@@ -117,8 +140,8 @@ class Forward implements ResponseHandler, CallForward {
       body: body ?? null,
       upgrade: this.#upgrade(),
       connectTimeout: timeouts.connect,
-      responseTimeout: timeouts.response,
-      idleTimeout: timeouts.response,
+      responseTimeout: silence,
+      idleTimeout: silence,
       totalTimeout: this.#deadline - monotonicMs(),
     }
   }
@@ -143,7 +166,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#bodyStarted = true
     this.#exchange.receive({
       onBodyData: chunk => this.#sendBody(chunk),
-      onBodyEnd: trailers => this.#client?.end(cleanTrailers(trailers)),
+      onBodyEnd: trailers => this.#endBody(trailers),
     })
   }
 
@@ -154,7 +177,26 @@ class Forward implements ResponseHandler, CallForward {
       this.#fail(new GatewayError('body-too-large'))
       return
     }
-    if (!this.#client.write(chunk)) this.#exchange.pause()
+    const filter = this.#options.requestFilter
+    if (filter === undefined) {
+      if (!this.#client.write(chunk)) this.#exchange.pause()
+      return
+    }
+    try {
+      const bytes = filter.data(chunk)
+      if (bytes !== null && !this.#client.write(bytes)) this.#exchange.pause()
+    } catch (error) {
+      this.#fail(toGatewayError(error))
+    }
+  }
+
+  #endBody(trailers: HeaderList | null): void {
+    try {
+      this.#options.requestFilter?.end()
+      this.#client?.end(cleanTrailers(trailers))
+    } catch (error) {
+      this.#fail(toGatewayError(error))
+    }
   }
 
   onDrain(): void {
@@ -181,8 +223,17 @@ class Forward implements ResponseHandler, CallForward {
       this.#again(false)
       return
     }
+    const choose = this.#options.filter
+    let filter: ResponseFilter | null = null
+    if (choose !== undefined) {
+      try {
+        filter = choose(status, headers)
+      } catch (error) {
+        this.#fail(toGatewayError(error))
+        return
+      }
+    }
     this.#responding = true
-    const filter = this.#options.filter?.(status, headers) ?? null
     this.#filter = filter
     this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
   }
@@ -203,11 +254,14 @@ class Forward implements ResponseHandler, CallForward {
 
   onBodyEnd(trailers: HeaderList | null): void {
     this.#done()
-    if (this.#filter !== null) {
-      const rest = this.#filter.end()
-      if (rest !== null) this.#exchange.write(rest)
+    const filter = this.#filter
+    if (filter === null) {
+      this.#exchange.end(trailers)
+      return
     }
-    this.#exchange.end(trailers)
+    const rest = filter.end(trailers)
+    if (rest !== null) this.#exchange.write(rest)
+    this.#exchange.end(filter.takesTrailers === true ? null : trailers)
   }
 
   onUpgrade(headers: HeaderList, stream: RawStream): void {
@@ -262,6 +316,10 @@ class Forward implements ResponseHandler, CallForward {
       client.abort()
     }
     this.#call.fail(error)
+  }
+
+  conclude(error: GatewayError): boolean {
+    return this.#options.conclude?.(error) === true
   }
 
   /** The client has gone, or broke its body: the upstream is freed at once. */

@@ -7,7 +7,7 @@ import type { AiUsage, Call, CallOutcome } from './call.ts'
 import type { Consumer } from './contract.ts'
 import { type Forwarding, readForwarding } from './forwarded-headers.ts'
 import { renderProblem } from './respond-error.ts'
-import type { Route, Snapshot } from './snapshot.ts'
+import type { ErrorRenderer, Route, Snapshot } from './snapshot.ts'
 
 /** Hears of every call after its reply, also of refused and broken ones. */
 export type CallObserver = (call: GatewayCall, outcome: CallOutcome) => void
@@ -18,6 +18,8 @@ const noParams: Readonly<Record<string, string>> = Object.freeze({})
 export interface CallForward {
   abandon(): void
   resume(): void
+  /** Ends an answer that broke off after its head in the caller's own protocol; false when that has no way to say so. */
+  conclude(error: GatewayError): boolean
 }
 
 /** The one implementation of Call; see there for what the fields mean. */
@@ -142,11 +144,13 @@ export class GatewayCall implements Call, ExchangeListener {
     this.#error ??= error
     if (this.over) return
     if (this.exchange.responseStarted) {
-      this.exchange.abort()
+      if (this.forward?.conclude(error) !== true) this.exchange.abort()
       return
     }
     const { status, headers, body } =
-      this.route?.renderError?.(error, this.requestId) ?? renderProblem(error, this.requestId, this.path)
+      this.route?.renderError?.(error, this.requestId) ??
+      this.#protocolError(error) ??
+      renderProblem(error, this.requestId, this.path)
     try {
       this.respond(status, headers, body)
     } catch (cause) {
@@ -154,6 +158,14 @@ export class GatewayCall implements Call, ExchangeListener {
       this.#error = new GatewayError('internal', { cause })
       this.exchange.abort()
     }
+  }
+
+  #protocolError(error: GatewayError): ReturnType<ErrorRenderer> | null {
+    for (const protocol of this.snapshot.protocols) {
+      const rendered = protocol.renderError(this, error)
+      if (rendered !== null) return rendered
+    }
+    return null
   }
 
   onDrain(): void {

@@ -1,7 +1,7 @@
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
 import type { Call } from './call.ts'
-import type { Handler, ResponseHead } from './contract.ts'
+import type { Handler, ProtocolUnit, ResponseHead } from './contract.ts'
 import type { Matcher } from './match.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -11,7 +11,7 @@ export type Predicate = { kind: 'header' | 'query'; name: string /** null: must 
 export type ErrorRenderer = (
   error: GatewayError,
   requestId: string,
-) => { status: number; headers: HeaderList; body: string }
+) => { status: number; headers: HeaderList; body: Buffer | string | null }
 
 /** One compiled route: what it matches, and the closed chain of policies that ends in a handler. */
 export type Route = {
@@ -40,6 +40,7 @@ export type Snapshot = {
   readonly revision: number
   readonly routes: readonly Route[]
   readonly matcher: Matcher
+  readonly protocols: readonly ProtocolUnit[]
   /** Null when no proxy is trusted, which is the usual case and costs nothing. */
   readonly isTrusted: ((address: string) => boolean) | null
 }

@@ -15,7 +15,7 @@ const filtered = (pieces: readonly (string | Buffer)[]): AiUsage => {
     // The engine reuses its buffers: what is read later must be a copy.
     chunk.fill(0)
   }
-  assert.equal(filter.end(), null)
+  assert.equal(filter.end(null), null)
   return ai
 }
 

@@ -1,0 +1,70 @@
+import { monotonicMs } from '#base/clock'
+import { GatewayError } from '#base/errors'
+import type { Call } from '#gateway/call'
+import type { ProtocolUnit } from '#gateway/contract'
+import { type GrpcContentType, grpcContentType } from '#http/grpc/content-type'
+import { grpcTimeout, readGrpcTimeout } from '#http/grpc/timeout'
+import { getHeader, type HeaderList } from '#http/headers'
+import { checkAnswer } from './answer.ts'
+import { errorFields, grpcTypeOf, renderGrpcError } from './render-error.ts'
+import { webOptions } from './web.ts'
+
+/** monotonicMs() when the caller gives up; Infinity when it never does. Throws `bad-request`, `upstream-timeout`. */
+const deadlineOf = (call: Call): number => {
+  const text = getHeader(call.headers, 'grpc-timeout')
+  if (text === undefined) return Number.POSITIVE_INFINITY
+  const timeout = readGrpcTimeout(text)
+  if (timeout === null) throw new GatewayError('bad-request', { detail: 'The grpc-timeout is malformed' })
+  return call.startedMono + timeout
+}
+
+/** Written anew for the upstream, or about the way from the browser to here. */
+const ownFields = new Set(['te', 'grpc-timeout', 'content-type', 'x-grpc-web'])
+
+/** The head for the upstream; `remaining` is the time in milliseconds that is left for the answer. */
+const headersFor = (call: Call, type: GrpcContentType, remaining: number): HeaderList => {
+  const fields: HeaderList = ['te', 'trailers', 'content-type', grpcContentType({ ...type, form: 'native' })]
+  if (remaining !== Number.POSITIVE_INFINITY) fields.unshift('grpc-timeout', grpcTimeout(remaining))
+  const { headers } = call
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    if (!ownFields.has(name)) fields.push(name, headers[i + 1] as string)
+  }
+  return fields
+}
+
+const nativeOptions = (call: Call) => ({
+  filter(status: number, headers: HeaderList) {
+    checkAnswer(status, headers)
+    return null
+  },
+  conclude(error: GatewayError) {
+    call.exchange.end(errorFields(error))
+    return true
+  },
+})
+
+/**
+ * gRPC and gRPC-Web in front of upstreams that speak HTTP/2. Messages are never looked at: bytes, metadata and trailers
+ * pass; deadlines and errors are what the gateway takes part in.
+ */
+export const grpc: ProtocolUnit = {
+  name: 'grpc',
+  forward(call, upstream, forward) {
+    const type = call.method === 'POST' ? grpcTypeOf(call) : null
+    if (type === null) return false
+    const now = monotonicMs()
+    const deadline = Math.min(deadlineOf(call), now + upstream.config.timeouts.total)
+    if (deadline <= now)
+      throw new GatewayError('upstream-timeout', { detail: 'The deadline passed before the call was forwarded' })
+    forward(call, {
+      upstream,
+      headers: headersFor(call, type, deadline - now),
+      deadline,
+      patient: true,
+      ...(type.form === 'native' ? nativeOptions(call) : webOptions(call, type)),
+    })
+    return true
+  },
+  renderError: renderGrpcError,
+}

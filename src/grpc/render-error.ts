@@ -1,0 +1,45 @@
+import type { GatewayError } from '#base/errors'
+import type { Call } from '#gateway/call'
+import { encodeBase64 } from '#http/grpc/base64'
+import { acceptsGrpcText, type GrpcContentType, grpcContentType, readGrpcContentType } from '#http/grpc/content-type'
+import { trailerFrame } from '#http/grpc/frames'
+import { grpcStatusFields, grpcStatusOfError } from '#http/grpc/status'
+import { getHeader, type HeaderList } from '#http/headers'
+
+/** How a call speaks gRPC; null when it does not. Never asked for calls that go well on HTTP/1.1 upstreams. */
+export const grpcTypeOf = (call: Call): GrpcContentType | null =>
+  readGrpcContentType(getHeader(call.headers, 'content-type'))
+
+/** The form of the answer: a caller of gRPC-Web may send bytes and ask for text. */
+export const answerTypeOf = (call: Call, type: GrpcContentType): GrpcContentType => {
+  if (type.form !== 'web') return type
+  const accept = getHeader(call.headers, 'accept')
+  return accept !== undefined && acceptsGrpcText(accept) ? { ...type, form: 'web-text' } : type
+}
+
+/** The fields that tell a caller of an error; an error may bring its own status along. */
+export const errorFields = (error: GatewayError): HeaderList => {
+  const own = error.headers ?? []
+  const fields = own.includes('grpc-status')
+    ? own
+    : [...grpcStatusFields(grpcStatusOfError(error), error.detail), ...own]
+  return error.status === 503 && !fields.includes('retry-after') ? [...fields, 'retry-after', '1'] : fields
+}
+
+/**
+ * An error of the gateway as the status of a call: HTTP 200 with Trailers-Only (gRPC over HTTP2, "Responses"). In gRPC-Web
+ * the status is a frame of the body, since a page of another origin sees only the headers that CORS exposes to it.
+ */
+export const renderGrpcError = (
+  call: Call,
+  error: GatewayError,
+): { status: number; headers: HeaderList; body: Buffer | null } | null => {
+  const type = grpcTypeOf(call)
+  if (type === null) return null
+  const answer = answerTypeOf(call, type)
+  const headers: HeaderList = ['content-type', grpcContentType(answer)]
+  const fields = errorFields(error)
+  if (answer.form === 'native') return { status: 200, headers: [...headers, ...fields], body: null }
+  const frame = trailerFrame([...fields, 'x-request-id', call.requestId])
+  return { status: 200, headers, body: answer.form === 'web-text' ? encodeBase64(frame) : frame }
+}
