@@ -1,24 +1,10 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { duration, size } from '#base/schema'
-import { checkAddressBlock, checkHost, readTargetUrl } from './addresses.ts'
+import { checkAddressBlock, checkHost } from './addresses.ts'
 import { checkRoutePath, checkStripPrefix, type Fault } from './paths.ts'
-
-const complain = (context: z.core.$RefinementCtx, { message, suggestion }: Fault, path: (string | number)[] = []) =>
-  context.addIssue({ code: 'custom', message, params: { suggestion }, path })
-
-/** Text that `check` finds nothing wrong with. */
-const checked = (check: (text: string) => Fault | null, description: string) =>
-  z
-    .string()
-    .superRefine((text, context) => {
-      const wrong = check(text)
-      if (wrong !== null) complain(context, wrong)
-    })
-    .meta({ description })
-
-const count = (minimum: number, maximum: number, description: string) =>
-  z.int().min(minimum).max(maximum).meta({ description })
+import { checked, complain, count, fieldName, headerValue, lowerCaseFields, token } from './schema-parts.ts'
+import { upstreamSchema } from './upstream-schema.ts'
 
 const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -39,110 +25,6 @@ const label = (description: string) =>
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/, 'must be letters, digits and . _ @ + - (at most 128)')
     .meta({ description })
-
-// RFC 9110 §5.6.2 and §5.5
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
-
-/** Framing and the connection belong to the gateway (RFC 9110 §7.6.1, RFC 9112 §6). */
-const ownFields = new Set(
-  'connection content-length expect host keep-alive proxy-connection te trailer transfer-encoding upgrade'.split(' '),
-)
-
-const fieldName = z.string().regex(token, 'is not a valid header name')
-
-const sentFieldName = fieldName.superRefine((field, context) => {
-  if (!ownFields.has(field.toLowerCase())) return
-  const hint = field.toLowerCase() === 'host' ? ' (see preserveHost)' : ''
-  context.addIssue(`is set by the gateway itself${hint}`)
-})
-
-/** Header fields with lower-case names; a name may stand there once, in whatever case. */
-const lowerCaseFields = (fields: Record<string, string>, context: z.core.$RefinementCtx): Record<string, string> => {
-  const lower: Record<string, string> = {}
-  for (const [field, value] of Object.entries(fields)) {
-    const key = field.toLowerCase()
-    if (Object.hasOwn(lower, key)) complain(context, { message: 'is there twice', suggestion: null }, [field])
-    lower[key] = value
-  }
-  return lower
-}
-
-const headerValue = z.string().regex(fieldValue, 'has a character that a header cannot hold')
-
-const sentHeaders = z
-  .record(sentFieldName, headerValue)
-  .transform((fields, context) => Object.entries(lowerCaseFields(fields, context)).flat())
-  .meta({ description: 'Header fields added to every request, e.g. credentials of the upstream' })
-
-const target = z
-  .strictObject({
-    url: z
-      .string()
-      .meta({ description: 'http or https, host, optional port and base path' })
-      .transform((text, context) => {
-        const read = readTargetUrl(text)
-        if ('url' in read) return read.url
-        complain(context, read)
-        return z.NEVER
-      }),
-    weight: count(0, 1000, 'Share of the traffic in relation to the other targets').default(1),
-  })
-  .meta({ description: 'One server of the upstream' })
-
-const targets = z
-  .array(target)
-  .min(1)
-  .max(1000)
-  .superRefine((list, context) => {
-    const seen = new Set<string>()
-    for (const [index, { url }] of list.entries()) {
-      if (seen.has(url)) complain(context, { message: 'is there twice', suggestion: null }, [index, 'url'])
-      seen.add(url)
-    }
-    if (list.length > 0 && list.every(({ weight }) => weight === 0)) {
-      complain(context, { message: 'have no weight above 0 among them', suggestion: null })
-    }
-  })
-  .meta({ description: 'The servers that calls are spread over' })
-
-const balances = ['round-robin', 'least-requests', 'random-two'] as const
-const plannedBalances: unknown[] = ['peak-ewma', 'consistent-hash']
-
-const upstreamSchema = z
-  .strictObject({
-    targets,
-    balance: z
-      .enum(balances, {
-        error: issue =>
-          plannedBalances.includes(issue.input)
-            ? `${issue.input} is not supported by this version: it has ${balances.join(', ')}`
-            : undefined,
-      })
-      .default('round-robin')
-      .meta({ description: 'How a target is chosen' }),
-    timeouts: z
-      .strictObject({
-        connect: duration({ min: '1ms', max: '10m', doc: 'Until the connection stands' }).prefault('2s'),
-        response: duration({ min: '1ms', max: '24h', doc: 'Until the head of the response is there' }).prefault('30s'),
-        // Streams may last for hours, so only the user can know a sensible end.
-        total: duration({ min: '1ms', max: '24h', doc: 'Until the response is complete; no limit unless set' })
-          .optional()
-          .transform(ms => ms ?? Number.POSITIVE_INFINITY),
-      })
-      .prefault({})
-      .meta({ description: 'How long an upstream may take' }),
-    retry: z
-      .strictObject({ attempts: count(0, 10, 'Additional tries after the first').default(2) })
-      .prefault({})
-      .meta({ description: 'What is tried again: unsent requests always, idempotent ones on 502, 503 and 504' }),
-    preserveHost: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'Send the Host of the client, not that of the target' }),
-    headers: sentHeaders.prefault({}),
-  })
-  .meta({ description: 'Where the calls of the service go' })
 
 // RFC 9110 §9, RFC 5789, and WebDAV's; others are allowed with a warning.
 export const knownMethods =

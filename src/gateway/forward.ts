@@ -6,8 +6,9 @@ import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
 import { cleanTrailers } from './forwarded-headers.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
+import { type Outcome, outcomeOf, type Target } from './target.ts'
 import { tunnel } from './tunnel.ts'
-import type { Target, Upstream } from './upstream.ts'
+import type { Upstream } from './upstream.ts'
 import { upstreamFields } from './upstream-fields.ts'
 
 /** Sees, and may change, the body of a response on its way to the client. */
@@ -76,6 +77,9 @@ class Forward implements ResponseHandler, CallForward {
   #ready = false
   #attempts: number
   #startedAt = 0
+  #triedAt = 0
+  #headAt = 0
+  #status = 0
   #fields: string
   #bodyStarted = false
   #bodyBytes = 0
@@ -92,6 +96,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#attempts = options.upstream.config.retry.attempts
     this.#fields = upstreamFields(call, options.headers ?? call.headers, options)
     this.#startedAt = monotonicMs()
+    this.#triedAt = this.#startedAt
     this.#deadline = this.#startedAt + options.upstream.config.timeouts.total
     if (options.deadline !== undefined && options.deadline < this.#deadline) this.#deadline = options.deadline
     call.forward = this
@@ -99,13 +104,14 @@ class Forward implements ResponseHandler, CallForward {
   }
 
   #try(fresh: boolean): void {
-    const target = this.#upstream.choose(this.#tried)
+    const target = this.#upstream.choose(this.#call, this.#tried)
     if (target === null) {
       this.#fail(new GatewayError('no-healthy-target'))
       return
     }
     this.#target = target
-    target.active++
+    target.begin()
+    this.#status = 0
     this.#call.target = target.authority
     this.#client = null
     this.#ready = false
@@ -218,7 +224,8 @@ class Forward implements ResponseHandler, CallForward {
   onResponse(status: number, headers: HeaderList, length: number): void {
     if ((status === 502 || status === 503 || status === 504) && this.#attempts > 0 && this.#mayRepeat()) {
       const client = this.#client
-      this.#done()
+      this.#status = status
+      this.#done('ok')
       client?.abort()
       this.#again(false)
       return
@@ -234,6 +241,9 @@ class Forward implements ResponseHandler, CallForward {
       }
     }
     this.#responding = true
+    this.#status = status
+    this.#headAt = monotonicMs()
+    this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
     this.#filter = filter
     this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
   }
@@ -253,7 +263,7 @@ class Forward implements ResponseHandler, CallForward {
   }
 
   onBodyEnd(trailers: HeaderList | null): void {
-    this.#done()
+    this.#done('ok')
     const filter = this.#filter
     if (filter === null) {
       this.#exchange.end(trailers)
@@ -265,7 +275,8 @@ class Forward implements ResponseHandler, CallForward {
   }
 
   onUpgrade(headers: HeaderList, stream: RawStream): void {
-    this.#done()
+    this.#status = 101
+    this.#done('ok')
     this.#call.noteStatus(101)
     tunnel(this.#exchange, headers, this.#call.requestId, stream)
   }
@@ -273,7 +284,7 @@ class Forward implements ResponseHandler, CallForward {
   // ---- failures
 
   onError(error: GatewayError): void {
-    this.#done()
+    this.#done(outcomeOf(error))
     if (this.#responding) {
       this.#filter?.abort?.()
       this.#call.fail(error)
@@ -300,19 +311,22 @@ class Forward implements ResponseHandler, CallForward {
     if (this.#target !== null) this.#tried = [...(this.#tried ?? []), this.#target]
     this.#attempts--
     this.#call.retries++
+    this.#triedAt = monotonicMs()
     this.#try(fresh)
   }
 
-  #done(): void {
+  #done(outcome: Outcome): void {
+    const now = monotonicMs()
     this.#client = null
-    if (this.#target !== null) this.#target.active--
-    this.#call.upstreamMs = monotonicMs() - this.#startedAt
+    const headAt = this.#responding ? this.#headAt : now
+    this.#target?.end(outcome, headAt - this.#triedAt, this.#status)
+    this.#call.upstreamMs = now - this.#startedAt
   }
 
   #fail(error: GatewayError): void {
     const client = this.#client
     if (client !== null) {
-      this.#done()
+      this.#done('cancelled')
       client.abort()
     }
     this.#call.fail(error)
@@ -326,7 +340,7 @@ class Forward implements ResponseHandler, CallForward {
   abandon(): void {
     const client = this.#client
     if (client === null) return
-    this.#done()
+    this.#done('cancelled')
     this.#filter?.abort?.()
     client.abort()
   }

@@ -2,6 +2,11 @@ import { Pool } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import type { TimerWheel } from '#http/timer-wheel'
 import { type Choose, chooser } from './balance/choose.ts'
+import type { GatewayCall } from './gateway-call.ts'
+import { Target } from './target.ts'
+
+export type { BalanceCall, Outcome } from './target.ts'
+export { Target }
 
 export type UpstreamConfig = {
   /** Stable name; the pools of targets with the same URL and settings survive a reload. */
@@ -18,25 +23,15 @@ export type UpstreamConfig = {
   readonly headers: HeaderList
 }
 
-/** One address of an upstream. Its pool is shared by all upstreams and routes that name the same origin. */
-export type Target = {
-  readonly url: string
-  /** `host:port` as sent in Host. */
-  readonly authority: string
-  /** Path of the URL, put before the forwarded path; empty for none. */
-  readonly basePath: string
-  readonly weight: number
-  readonly pool: Pool
-  active: number
-}
-
 /** A set of targets behind one name. */
 export interface Upstream {
   readonly name: string
   readonly config: UpstreamConfig
   readonly targets: readonly Target[]
-  /** Chooses the target of the next try; avoids those in `tried` while another one is there. */
+  /** Chooses the target of the next try; avoids those in `tried` while another is there. Null: nothing is usable. */
   readonly choose: Choose
+  /** Told of the response head that goes to the client, and of the target that sent it; null where nobody asks. */
+  readonly onAnswer: ((call: GatewayCall, target: Target, status: number) => void) | null
 }
 
 const idlePoolMs = 30_000
@@ -75,14 +70,14 @@ export class UpstreamRegistry {
 
   create(config: UpstreamConfig): Upstream {
     const targets = config.targets.map(({ url, weight }) => this.#target(url, weight))
-    return { name: config.name, config, targets, choose: chooser(config.balance, targets) }
+    return { name: config.name, config, targets, choose: chooser(config.balance, targets), onAnswer: null }
   }
 
   #target(text: string, weight: number): Target {
     const url = new URL(text)
     const pool = this.#pool(url)
     const basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
-    return { url: text, authority: url.host, basePath, weight, pool, active: 0 }
+    return new Target({ url: text, authority: url.host, basePath, weight, pool })
   }
 
   #pool(url: URL): Pool {

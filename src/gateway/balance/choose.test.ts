@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Target } from '../upstream.ts'
+import { type BalanceCall, Target } from '../target.ts'
 import { chooser } from './choose.ts'
 
-const target = (name: string, weight = 1, active = 0): Target => ({
-  url: `http://${name}`,
-  authority: name,
-  basePath: '',
-  weight,
+const target = (name: string, weight = 1, active = 0): Target => {
   // No algorithm looks at connections.
-  pool: null as never,
-  active,
-})
+  const made = new Target({ url: `http://${name}`, authority: name, basePath: '', weight, pool: null as never })
+  made.active = active
+  return made
+}
+
+const call: BalanceCall = { headers: [], clientAddress: '127.0.0.1', path: '/', consumer: null }
 
 const balances = ['round-robin', 'least-requests', 'random-two'] as const
 
 const turns = (choose: ReturnType<typeof chooser>, count: number, tried: Target[] | null = null): string[] =>
-  Array.from({ length: count }, () => choose(tried)?.authority ?? 'none')
+  Array.from({ length: count }, () => choose(call, tried)?.authority ?? 'none')
 
 const countOf = (names: string[]): Record<string, number> => {
   const counts: Record<string, number> = {}
@@ -46,12 +45,12 @@ test('least requests takes the target with the least to do for its weight', () =
   const b = target('b', 1, 2)
   const c = target('c', 4, 9)
   const choose = chooser('least-requests', [a, b, c])
-  assert.equal(choose(null), c)
+  assert.equal(choose(call, null), c)
   c.active = 12
-  assert.equal(choose(null), b)
+  assert.equal(choose(call, null), b)
   b.active = 5
   c.active = 30
-  assert.equal(choose(null), a)
+  assert.equal(choose(call, null), a)
 })
 
 test('targets that are equally idle are all used', () => {
@@ -75,9 +74,9 @@ for (const balance of balances) {
     const [a, b, c] = targets as [Target, Target, Target]
     const choose = chooser(balance, targets)
     for (let i = 0; i < 50; i++) {
-      assert.notEqual(choose([a]), a)
-      assert.equal(choose([c, a]), b)
-      assert.ok(targets.includes(choose([a, b, c]) as Target), 'when all were tried, one of them is tried again')
+      assert.notEqual(choose(call, [a]), a)
+      assert.equal(choose(call, [c, a]), b)
+      assert.ok(targets.includes(choose(call, [a, b, c]) as Target), 'when all were tried, one of them is tried again')
     }
   })
 
@@ -91,15 +90,15 @@ for (const balance of balances) {
   })
 
   test(`${balance}: without a usable target there is none`, () => {
-    assert.equal(chooser(balance, [])(null), null)
-    assert.equal(chooser(balance, [target('off', 0)])(null), null)
+    assert.equal(chooser(balance, [])(call, null), null)
+    assert.equal(chooser(balance, [target('off', 0)])(call, null), null)
   })
 }
 
 test('retries do not take turns away from the other targets for good', () => {
   const targets = [target('a', 2), target('b', 1), target('c', 1)]
   const choose = chooser('round-robin', targets)
-  for (let i = 0; i < 100; i++) choose([targets[0] as Target])
+  for (let i = 0; i < 100; i++) choose(call, [targets[0] as Target])
   const counts = countOf(turns(choose, 4000))
   for (const [name, share] of [
     ['a', 2000],

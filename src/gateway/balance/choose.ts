@@ -1,7 +1,8 @@
-import type { Target, UpstreamConfig } from '../upstream.ts'
+import type { BalanceCall, Target } from '../target.ts'
+import type { UpstreamConfig } from '../upstream.ts'
 
 /** Picks a target; `tried` holds those that already failed this call, null on the first try. */
-export type Choose = (tried: readonly Target[] | null) => Target | null
+export type Choose = (call: BalanceCall, tried: readonly Target[] | null) => Target | null
 
 const usable = (targets: readonly Target[], tried: readonly Target[] | null): readonly Target[] => {
   if (tried === null) return targets
@@ -12,7 +13,7 @@ const usable = (targets: readonly Target[], tried: readonly Target[] | null): re
 /** Smooth weighted round robin: spreads each target's turns evenly instead of sending them in a row. */
 const roundRobin = (targets: readonly Target[]): Choose => {
   const current = new Map<Target, number>(targets.map(target => [target, 0]))
-  return tried => {
+  return (_, tried) => {
     const candidates = usable(targets, tried)
     let total = 0
     let best: Target | null = null
@@ -35,7 +36,7 @@ const load = (target: Target): number => (target.active + 1) / target.weight
 
 const leastRequests =
   (targets: readonly Target[]): Choose =>
-  tried => {
+  (_, tried) => {
     const candidates = usable(targets, tried)
     let best: Target | null = null
     // Ties are broken at random, else an idle upstream would always use its first target.
@@ -51,7 +52,7 @@ const leastRequests =
 
 const randomTwo =
   (targets: readonly Target[]): Choose =>
-  tried => {
+  (_, tried) => {
     const candidates = usable(targets, tried)
     const first = candidates[Math.floor(Math.random() * candidates.length)] ?? null
     const second = candidates[Math.floor(Math.random() * candidates.length)] ?? null
