@@ -8,6 +8,15 @@ export type PolicyUse = {
   readonly config: unknown
 }
 
+type PlainCondition =
+  | string
+  | { readonly in: readonly string[] }
+  | { readonly prefix: string }
+  | { readonly suffix: string }
+
+/** What a header, parameter or cookie must be. Plain text is the exact value; `*` means present. */
+export type ConditionDocument = PlainCondition | { readonly not: PlainCondition }
+
 export type RouteDocument = {
   /** Stable and unique: `service/name`, or `service/path` when the route has no name. */
   readonly id: string
@@ -16,10 +25,10 @@ export type RouteDocument = {
   readonly methods: readonly string[]
   /** Lower case, may begin with `*.`; empty means every host. */
   readonly hosts: readonly string[]
-  /** Lower-case name to exact value; `*` means present. */
-  readonly headers: Readonly<Record<string, string>>
-  /** Parameter name to exact value; `*` means present. */
-  readonly query: Readonly<Record<string, string>>
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, ConditionDocument>>
+  /** By parameter name. */
+  readonly query: Readonly<Record<string, ConditionDocument>>
   readonly stripPrefix: string | null
   /** Whether `%2F` and `%5C` may stand in the path. */
   readonly encodedSlashes: 'reject' | 'keep'

@@ -4,7 +4,7 @@ import type { RouteDocument } from './document.ts'
 type Conditions = Pick<RouteDocument, 'path' | 'methods' | 'hosts' | 'headers' | 'query'>
 
 /** Conditions may hold secrets and ids are logged, so they enter an id as a hash. */
-const digest = (conditions: Readonly<Record<string, string>>): string => {
+const digest = (conditions: RouteDocument['headers']): string => {
   const entries = Object.entries(conditions).sort(([a], [b]) => (a < b ? -1 : 1))
   if (entries.length === 0) return ''
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 8)

@@ -1,7 +1,8 @@
 import { BlockList, isIPv6 } from 'node:net'
-import type { Document, RouteDocument, ServiceDocument } from '#config/document'
+import type { ConditionDocument, Document, PolicyUse, RouteDocument, ServiceDocument } from '#config/document'
 import type { Counters } from '#storage/counters'
 import type { Call } from './call.ts'
+import { type Predicate, predicateOf } from './conditions.ts'
 import {
   type Consumer,
   type Handler,
@@ -14,8 +15,8 @@ import {
   type UnitContext,
 } from './contract.ts'
 import { forward } from './forward.ts'
-import { createMatcher } from './match.ts'
-import type { ErrorRenderer, Predicate, Route, Snapshot } from './snapshot.ts'
+import { growMatcher, segmentsOf } from './match.ts'
+import type { ErrorRenderer, Route, Snapshot } from './snapshot.ts'
 import type { Upstream, UpstreamRegistry } from './upstream.ts'
 
 /** The units a configuration may name. */
@@ -32,18 +33,28 @@ export type CompileContext = {
   readonly revision: number
 }
 
-const splitPath = (path: string): string[] => {
-  const trimmed = path.replace(/^\//, '').replace(/\/$/, '')
-  return trimmed === '' ? [] : trimmed.split('/')
+const none: readonly never[] = Object.freeze([])
+
+const conditionsOf = (
+  kind: Predicate['kind'],
+  conditions: Readonly<Record<string, ConditionDocument>>,
+): readonly Predicate[] => Object.entries(conditions).map(([name, condition]) => predicateOf(kind, name, condition))
+
+const predicatesOf = (route: RouteDocument): readonly Predicate[] => {
+  const list = [...conditionsOf('header', route.headers), ...conditionsOf('query', route.query)]
+  return list.length === 0 ? none : list
 }
 
-const predicatesOf = (route: RouteDocument): Predicate[] => {
-  const list: Predicate[] = []
-  for (const [name, value] of Object.entries(route.headers))
-    list.push({ kind: 'header', name: name.toLowerCase(), value: value === '*' ? null : value })
-  for (const [name, value] of Object.entries(route.query))
-    list.push({ kind: 'query', name, value: value === '*' ? null : value })
-  return list
+/** Equal lists of short texts as one list: most routes have one of a few. */
+const createInterning = () => {
+  const known = new Map<string, readonly string[]>()
+  return (texts: readonly string[]): readonly string[] => {
+    if (texts.length === 0) return none
+    const key = texts.join(' ')
+    const same = known.get(key)
+    if (same === undefined) known.set(key, texts)
+    return same ?? texts
+  }
 }
 
 /** Policies run by phase; inside a phase in the order of the list of units. */
@@ -114,62 +125,102 @@ const answerOf = (service: ServiceDocument, context: UnitContext, units: Units):
   return { handle: forwardTo(upstream, units.protocols ?? []), upstream, name: 'forward', renderError: null }
 }
 
+/** What the routes of one service that have the same policies share: the chain is closed once for all of them. */
+type Chain = Pick<Route, 'policies' | 'handle' | 'onResponse'>
+
+/** Steps of a compilation between two looks at the clock. */
+const routesPerStep = 64
+
 /**
- * Turns a configuration into what serves it. Either everything compiles or nothing changes: on any error the pools made
- * meanwhile are given back and the error is thrown.
+ * Turns a configuration into what serves it, in small steps, so that a large one need not hold up the calls of the one
+ * before. Either everything compiles or nothing changes: on any error, or when the steps are not taken to their end, the
+ * pools made meanwhile are given back. One compilation at a time for each registry of upstreams.
  */
-export const compile = (document: Document, context: CompileContext): Snapshot => {
+export function* compileSteps(document: Document, context: CompileContext): Generator<undefined, Snapshot, undefined> {
   const { units, counters, upstreams } = context
   const consumers: Consumer[] = document.consumers.map(consumer => ({ ...consumer }))
-  const unitContext = (id: string, scope: string): UnitContext => ({
-    id,
+  const unitContext = (scope: string): UnitContext => ({
     scope,
     consumers,
     counters,
     upstream: config => upstreams.create(config),
     forward,
   })
-  const compileRoute = (service: ServiceDocument, answer: Answer, route: RouteDocument): Route => {
-    const ordered = inOrder(route.policies, units.policies)
-    const policies = ordered.map(({ use, unit }) =>
-      unit.create(use.config, unitContext(`${route.id}/${use.name}`, `${use.scope}/${use.name}`)),
-    )
-    const segments = splitPath(route.path)
+  const made = new Map<PolicyUse, Policy>()
+  const policyOf = (use: PolicyUse, unit: PolicyUnit): Policy => {
+    let policy = made.get(use)
+    if (policy === undefined) {
+      policy = unit.create(use.config, unitContext(`${use.scope}/${use.name}`))
+      made.set(use, policy)
+    }
+    return policy
+  }
+  const chainOf = (uses: readonly PolicyUse[], last: Handler): Chain => {
+    const ordered = inOrder(uses, units.policies)
+    const policies = ordered.map(({ use, unit }) => policyOf(use, unit))
     return {
-      id: route.id,
-      template: route.path,
-      service: { name: service.name, upstream: answer.upstream, handler: answer.name },
-      hosts: route.hosts,
-      methods: route.methods,
-      predicates: predicatesOf(route),
-      segments,
-      parameterNames: segments.filter(segment => segment.startsWith('{')).map(segment => segment.slice(1, -1)),
-      stripPrefix: route.stripPrefix === null ? '' : route.stripPrefix.replace(/\/$/, ''),
-      // A handler of our own reads its path itself; only an upstream may read it in another way than it was matched.
-      encodedSeparators: service.handler !== null || route.encodedSlashes === 'keep',
       policies: ordered.map(({ use, unit }) => ({ name: use.name, phase: unit.phase, scope: use.scope })),
-      handle: link(policies, answer.handle),
+      handle: link(policies, last),
       onResponse: linkResponses(policies),
-      renderError: answer.renderError,
     }
   }
+  const intern = createInterning()
+  const matcher = growMatcher()
+  const routes: Route[] = []
+  let committed = false
   upstreams.begin()
   try {
-    const routes = document.services.flatMap(service => {
-      const answer = answerOf(service, unitContext(service.name, service.name), units)
-      return service.routes.map(route => compileRoute(service, answer, route))
-    })
+    for (const service of document.services) {
+      const answer = answerOf(service, unitContext(service.name), units)
+      const owner = { name: service.name, upstream: answer.upstream, handler: answer.name }
+      const chains = new Map<readonly PolicyUse[], Chain>()
+      for (const route of service.routes) {
+        let chain = chains.get(route.policies)
+        if (chain === undefined) chains.set(route.policies, (chain = chainOf(route.policies, answer.handle)))
+        const templates = route.path.includes('{')
+          ? segmentsOf(route.path).filter(segment => segment.startsWith('{'))
+          : none
+        const compiled: Route = {
+          id: route.id,
+          template: route.path,
+          service: owner,
+          hosts: intern(route.hosts),
+          methods: intern(route.methods),
+          predicates: predicatesOf(route),
+          parameterNames: intern(templates.map(segment => segment.slice(1, -1))),
+          stripPrefix: route.stripPrefix?.replace(/\/$/, '') ?? '',
+          // A handler of our own reads its path itself; only an upstream may read it in another way than it was matched.
+          encodedSeparators: service.handler !== null || route.encodedSlashes === 'keep',
+          policies: chain.policies,
+          handle: chain.handle,
+          onResponse: chain.onResponse,
+          renderError: answer.renderError,
+        }
+        routes.push(compiled)
+        matcher.add(compiled)
+        if (routes.length % routesPerStep === 0) yield
+      }
+    }
     const snapshot: Snapshot = {
       revision: context.revision,
       routes,
-      matcher: createMatcher(routes),
+      matcher,
       protocols: units.protocols ?? [],
       isTrusted: trustOf(document.settings.trustedProxies),
     }
     upstreams.commit()
+    committed = true
     return snapshot
-  } catch (error) {
-    upstreams.rollback()
-    throw error
+  } finally {
+    if (!committed) upstreams.rollback()
+  }
+}
+
+/** Turns a configuration into what serves it, in one go; throws, and changes nothing, when it does not compile. */
+export const compile = (document: Document, context: CompileContext): Snapshot => {
+  const steps = compileSteps(document, context)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
   }
 }

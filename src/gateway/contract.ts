@@ -42,9 +42,10 @@ export type Consumer = {
 
 /** What a policy or handler may use while it is built. */
 export type UnitContext = {
-  /** Stable name of the place this unit is attached to, e.g. `orders/get-orders/rate-limit`; the same after a reload. */
-  readonly id: string
-  /** The scope the policy was declared in: counters of one declaration are shared by all routes below it. */
+  /**
+   * Where the unit was declared, e.g. `orders/rate-limit`; the same after a reload. One declaration is one unit for all
+   * routes below it, so its state and counters are theirs together; what is a route's own is found by `call.route`.
+   */
   readonly scope: string
   readonly consumers: readonly Consumer[]
   readonly counters: Counters

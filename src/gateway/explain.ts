@@ -1,7 +1,8 @@
 import { GatewayError, toGatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
+import { holds } from './conditions.ts'
 import { hostName } from './entry.ts'
-import type { MatchInput } from './match.ts'
+import { type MatchInput, segmentsOf } from './match.ts'
 import { normalisePath } from './normalise-path.ts'
 import type { Route, Snapshot } from './snapshot.ts'
 
@@ -33,7 +34,7 @@ const hostMatches = (route: Route, host: string): boolean =>
 
 const pathMatches = (route: Route, path: string): boolean => {
   const parts = path.split('/').slice(1)
-  return route.segments.every((segment, index) => {
+  return segmentsOf(route.template).every((segment, index) => {
     const part = parts[index]
     return part !== undefined && (segment.startsWith('{') ? part !== '' : segment === part)
   })
@@ -49,19 +50,9 @@ const reasonAgainst = (route: Route, input: MatchInput, chosen: Route | null): s
     (input.method === 'HEAD' && route.methods.includes('GET'))
   if (!takesMethod) return `method: takes ${route.methods.join(', ')}, not ${input.method}`
   for (const predicate of route.predicates) {
-    const wanted = `${predicate.kind} ${predicate.name}${predicate.value === null ? '' : ` = ${predicate.value}`}`
-    if (!predicateHolds(predicate, input)) return `${predicate.kind}: needs ${wanted}`
+    if (!holds(predicate, input)) return `${predicate.kind}: needs ${predicate.text}`
   }
   return chosen === null ? 'unknown' : `less specific than ${chosen.id}`
-}
-
-const predicateHolds = (predicate: Route['predicates'][number], input: MatchInput): boolean => {
-  const values: string[] = []
-  if (predicate.kind === 'query') values.push(...new URLSearchParams(input.query).getAll(predicate.name))
-  else
-    for (let i = 0; i < input.headers.length; i += 2)
-      if (input.headers[i] === predicate.name) values.push(input.headers[i + 1] as string)
-  return predicate.value === null ? values.length > 0 : values.includes(predicate.value)
 }
 
 /** Tells what would happen to a request: the matched route, the rejected ones with the reason, the chain, the target. */

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createMatcher, type MatchInput } from './match.ts'
-import type { Predicate, Route } from './snapshot.ts'
+import type { ConditionDocument } from '#config/document'
+import { type Predicate, predicateOf } from './conditions.ts'
+import { createMatcher, type MatchInput, segmentsOf } from './match.ts'
+import type { Route } from './snapshot.ts'
 
 type Given = Partial<Pick<Route, 'hosts' | 'methods' | 'predicates'>> & { path: string }
 
 const routeOf = ({ path, hosts = [], methods = [], predicates = [] }: Given, index: number): Route => {
-  const segments = path === '/' ? [] : path.slice(1).split('/')
+  const segments = segmentsOf(path)
   return {
     id: `${index}`,
     template: path,
@@ -14,7 +16,6 @@ const routeOf = ({ path, hosts = [], methods = [], predicates = [] }: Given, ind
     hosts,
     methods,
     predicates,
-    segments,
     parameterNames: segments.filter(segment => segment.startsWith('{')).map(segment => segment.slice(1, -1)),
     stripPrefix: '',
     encodedSeparators: false,
@@ -49,10 +50,10 @@ const hostRank = (route: Route, host: string): number =>
 /** One digit for each segment of the path: literal before template before nothing; null when the path is another. */
 const pathRank = (route: Route, path: string): string | null => {
   const parts = path.slice(1).split('/')
-  if (route.segments.length > parts.length) return null
+  if (segmentsOf(route.template).length > parts.length) return null
   let rank = ''
   for (const [index, part] of parts.entries()) {
-    const segment = route.segments[index]
+    const segment = segmentsOf(route.template)[index]
     if (segment === undefined) rank += '0'
     else if (segment === part) rank += '2'
     else if (segment.startsWith('{') && part !== '') rank += '1'
@@ -67,12 +68,36 @@ const methodRank = (route: Route, method: string): number => {
   return method === 'HEAD' && route.methods.includes('GET') ? 2 : 0
 }
 
-const holds = ({ kind, name, value }: Predicate, { headers, query }: MatchInput): boolean => {
+const plainly = (condition: ConditionDocument, values: string[]): boolean => {
+  if (typeof condition === 'string') return condition === '*' ? values.length > 0 : values.includes(condition)
+  if ('not' in condition) return !plainly(condition.not, values)
+  return values.some(value =>
+    'in' in condition
+      ? condition.in.includes(value)
+      : 'prefix' in condition
+        ? value.startsWith(condition.prefix)
+        : value.endsWith(condition.suffix),
+  )
+}
+
+const conditions = new Map<Predicate, ConditionDocument>()
+
+const predicate = (kind: Predicate['kind'], name: string, condition: ConditionDocument): Predicate => {
+  const made = predicateOf(kind, name, condition)
+  conditions.set(made, condition)
+  return made
+}
+
+const holds = (one: Predicate, { headers, query }: MatchInput): boolean => {
+  const fields = (name: string) => headers.filter((_, index) => index % 2 === 1 && headers[index - 1] === name)
+  const cookies = fields('cookie').flatMap(field => field.split('; ').map(pair => pair.split('=')))
   const values =
-    kind === 'query'
-      ? new URLSearchParams(query).getAll(name)
-      : headers.filter((_, index) => index % 2 === 1 && headers[index - 1] === name)
-  return value === null ? values.length > 0 : values.includes(value)
+    one.kind === 'query'
+      ? new URLSearchParams(query).getAll(one.name)
+      : one.kind === 'header'
+        ? fields(one.name)
+        : cookies.flatMap(([name, value]) => (name === one.name ? [value as string] : []))
+  return plainly(conditions.get(one) as ConditionDocument, values)
 }
 
 /** Every route that takes the request, the best first. Methods named go before every method, then who asks for more. */
@@ -113,10 +138,16 @@ const seeded = (seed: number) => {
 test('hosts, paths, methods and predicates together give what a search through all routes gives', () => {
   const hosts = ['a.test', 'b.test', 'x.a.test', '*.test', '*.a.test', '*.x.a.test']
   const predicates: Predicate[] = [
-    { kind: 'header', name: 'x-v', value: '1' },
-    { kind: 'header', name: 'x-v', value: null },
-    { kind: 'query', name: 'q', value: '1' },
-    { kind: 'query', name: 'q', value: null },
+    predicate('header', 'x-v', '1'),
+    predicate('header', 'x-v', '*'),
+    predicate('header', 'x-v', { in: ['2', '3'] }),
+    predicate('header', 'x-v', { prefix: '1' }),
+    predicate('header', 'x-v', { not: '*' }),
+    predicate('query', 'q', '1'),
+    predicate('query', 'q', '*'),
+    predicate('query', 'q', { not: { suffix: '1' } }),
+    predicate('cookie', 'c', '1'),
+    predicate('cookie', 'c', { not: { in: ['1', '2'] } }),
   ]
   let matched = 0
   for (let seed = 1; seed <= 400; seed++) {
@@ -140,7 +171,14 @@ test('hosts, paths, methods and predicates together give what a search through a
       const input = get(`/${Array.from({ length: int(5) }, () => pick(['a', 'b', 'c', ''])).join('/')}`, {
         host: pick(['a.test', 'b.test', 'x.a.test', 'y.a.test', 'z.x.a.test', 'test', 'other', '']),
         method: pick(['GET', 'POST', 'HEAD', 'DELETE']),
-        headers: pick([[], ['x-v', '1'], ['x-v', '2'], ['x-v', '2', 'x-v', '1']]),
+        headers: pick([
+          [],
+          ['x-v', '1'],
+          ['x-v', '2'],
+          ['x-v', '2', 'x-v', '1'],
+          ['cookie', 'b=2; c=1'],
+          ['x-v', '1', 'cookie', 'c=3'],
+        ]),
         query: pick(['', 'q', 'q=1', 'q=2&q=1', 'r=1']),
       })
       const expected = naive(routes, input)
@@ -150,8 +188,10 @@ test('hosts, paths, methods and predicates together give what a search through a
       if (found !== null) {
         matched++
         const parts = input.path.slice(1).split('/')
-        const names = found.route.segments.map((segment, index) => [segment.slice(1, -1), parts[index]] as const)
-        const params = names.filter((_, index) => found.route.segments[index]?.startsWith('{'))
+        const names = segmentsOf(found.route.template).map(
+          (segment, index) => [segment.slice(1, -1), parts[index]] as const,
+        )
+        const params = names.filter((_, index) => segmentsOf(found.route.template)[index]?.startsWith('{'))
         assert.deepEqual({ ...found.params }, Object.fromEntries(params), about)
         continue
       }
@@ -176,7 +216,7 @@ test('a route that names HEAD goes before one that has it by GET, whichever is w
 })
 
 test('a method is not called allowed when it is a header or the query that is missing', () => {
-  const predicates: Predicate[] = [{ kind: 'header', name: 'x-beta', value: null }]
+  const predicates = [predicate('header', 'x-beta', '*')]
   const matcher = createMatcher([{ path: '/a', methods: ['GET'], predicates }].map(routeOf))
   assert.equal(matcher.match(get('/a')), null)
   assert.deepEqual(matcher.allowedMethods(get('/a')), [])

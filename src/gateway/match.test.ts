@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createMatcher, type MatchInput } from './match.ts'
-import type { Predicate, Route } from './snapshot.ts'
+import { type Predicate, predicateOf } from './conditions.ts'
+import { createMatcher, type MatchInput, segmentsOf } from './match.ts'
+import type { Route } from './snapshot.ts'
 
 type Given = { path: string; hosts?: string[]; methods?: string[]; predicates?: Predicate[] }
 
@@ -9,7 +10,7 @@ const route = (
   { path, hosts = [], methods = [], predicates = [] }: Given,
   id = `${methods.join(',')} ${hosts.join(',')}${path}`,
 ): Route => {
-  const segments = path === '/' ? [] : path.slice(1).split('/')
+  const segments = segmentsOf(path)
   return {
     ...{
       id,
@@ -18,7 +19,6 @@ const route = (
       hosts,
       methods,
       predicates,
-      segments,
     },
     parameterNames: segments.filter(segment => segment.startsWith('{')).map(segment => segment.slice(1, -1)),
     ...{
@@ -112,8 +112,8 @@ test('methods: the named ones, HEAD where GET is, and a shallower route when the
 })
 
 test('header and query predicates: the route that asks for more goes first', () => {
-  const beta: Predicate = { kind: 'header', name: 'x-beta', value: 'yes' }
-  const any: Predicate = { kind: 'query', name: 'v', value: null }
+  const beta = predicateOf('header', 'x-beta', 'yes')
+  const any = predicateOf('query', 'v', '*')
   const { id } = matcherOf(
     { path: '/a' },
     { path: '/a', methods: [], hosts: [], predicates: [beta] },
@@ -151,16 +151,18 @@ test('gives what a plain search through all routes gives', () => {
     for (let i = 0; i < 20; i++) {
       const path = `/${Array.from({ length: 1 + random(5) }, () => ['a', 'b', 'c', 'd'][random(4)]).join('/')}`
       const parts = path.slice(1).split('/')
-      const fits = routes.filter(({ segments }) =>
-        segments.every(
+      const fits = routes.filter(({ template }) =>
+        segmentsOf(template).every(
           (segment, index) => index < parts.length && (segment.startsWith('{') || segment === parts[index]),
         ),
       )
       // Literal before template from the left; among those the deepest.
-      const rank = ({ segments }: Route): string =>
-        parts
+      const rank = ({ template }: Route): string => {
+        const segments = segmentsOf(template)
+        return parts
           .map((_, index) => (index >= segments.length ? '0' : segments[index]?.startsWith('{') ? '1' : '2'))
           .join('')
+      }
       const best = fits.map(rank).sort().at(-1)
       const found = matcher.match(ask(path))?.route
       assert.equal(

@@ -1,4 +1,5 @@
-import { getHeader, getHeaders, type HeaderList } from '#http/headers'
+import type { HeaderList } from '#http/headers'
+import { holds } from './conditions.ts'
 import type { Route } from './snapshot.ts'
 
 /** What routes are chosen by. `query` is without `?`. */
@@ -9,36 +10,45 @@ export type Match = { route: Route; params: Record<string, string> }
 type Node = {
   literals: Map<string, Node> | null
   parameter: Node | null
-  byMethod: Map<string, Route[]> | null
-  anyMethod: Route[] | null
+  /** The more specific before the less. */
+  routes: Route[] | null
 }
 
-const newNode = (): Node => ({ literals: null, parameter: null, byMethod: null, anyMethod: null })
+/** The routes of one host. */
+type Tree = {
+  readonly root: Node
+  /**
+   * Routes that are alone at a path without templates, by that path. With tens of thousands of routes most calls find
+   * theirs here, by one look at cold memory instead of one for each segment.
+   */
+  readonly alone: Map<string, Route>
+}
+
+const newNode = (): Node => ({ literals: null, parameter: null, routes: null })
+const newTree = (): Tree => ({ root: newNode(), alone: new Map() })
 
 const noParams: Record<string, string> = Object.freeze({})
 
-/** More predicates first: the route that asks for more is the more specific one. HEAD named goes before HEAD by GET. */
-const bySpecificity =
-  (method: string) =>
-  (a: Route, b: Route): number =>
-    b.predicates.length - a.predicates.length || Number(b.methods.includes(method)) - Number(a.methods.includes(method))
+/** The segments of a route's path. */
+export const segmentsOf = (template: string): string[] => (template === '/' ? [] : template.slice(1).split('/'))
 
-const addTo = (node: Node, route: Route): void => {
-  if (route.methods.length === 0) {
-    node.anyMethod = [...(node.anyMethod ?? []), route].sort(bySpecificity(''))
-    return
-  }
-  node.byMethod ??= new Map()
-  // RFC 9110 §9.3.2: where GET is served, HEAD is.
-  const methods = new Set(route.methods)
-  if (methods.has('GET')) methods.add('HEAD')
-  for (const method of methods)
-    node.byMethod.set(method, [...(node.byMethod.get(method) ?? []), route].sort(bySpecificity(method)))
+/** A route that names methods goes before one for all; then the one that asks for more. Equals stay as written. */
+const isBefore = (a: Route, b: Route): boolean => {
+  const named = Number(a.methods.length > 0) - Number(b.methods.length > 0)
+  return named !== 0 ? named > 0 : a.predicates.length > b.predicates.length
 }
 
-const insert = (root: Node, route: Route): void => {
-  let node = root
-  for (const segment of route.segments) {
+const addTo = (node: Node, route: Route): void => {
+  node.routes ??= []
+  const { routes } = node
+  let position = routes.length
+  while (position > 0 && isBefore(route, routes[position - 1] as Route)) position--
+  routes.splice(position, 0, route)
+}
+
+const insert = (tree: Tree, route: Route): void => {
+  let node = tree.root
+  for (const segment of segmentsOf(route.template)) {
     if (segment.startsWith('{')) node = node.parameter ??= newNode()
     else {
       node.literals ??= new Map()
@@ -47,26 +57,39 @@ const insert = (root: Node, route: Route): void => {
       node = next
     }
   }
+  if (node.routes === null && route.predicates.length === 0 && route.parameterNames.length === 0)
+    tree.alone.set(route.template, route)
+  else tree.alone.delete(route.template)
   addTo(node, route)
 }
 
-const holds = (predicate: Route['predicates'][number], input: MatchInput): boolean => {
-  if (predicate.kind === 'header') {
-    if (predicate.value === null) return getHeader(input.headers, predicate.name) !== undefined
-    return getHeaders(input.headers, predicate.name).includes(predicate.value)
-  }
-  const values = new URLSearchParams(input.query).getAll(predicate.name)
-  return predicate.value === null ? values.length > 0 : values.includes(predicate.value)
-}
+/** RFC 9110 §9.3.2: where GET is served, HEAD is. */
+const takesMethod = ({ methods }: Route, method: string): boolean =>
+  methods.length === 0 || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'))
 
 const satisfies = (route: Route, input: MatchInput): boolean => {
-  for (const predicate of route.predicates) if (!holds(predicate, input)) return false
+  const { predicates } = route
+  for (let i = 0; i < predicates.length; i++)
+    if (!holds(predicates[i] as Route['predicates'][number], input)) return false
   return true
 }
 
-const chooseIn = (list: Route[] | null | undefined, input: MatchInput): Route | null => {
-  if (list === null || list === undefined) return null
-  for (const route of list) if (satisfies(route, input)) return route
+/** Of routes that ask for as much, the one that names HEAD goes before one that has it by GET. */
+const chooseForHead = (routes: readonly Route[], input: MatchInput): Route | null => {
+  let byGet: Route | null = null
+  for (const route of routes) {
+    if (byGet !== null && isBefore(byGet, route)) return byGet
+    if (!takesMethod(route, 'HEAD') || !satisfies(route, input)) continue
+    if (route.methods.length === 0 || route.methods.includes('HEAD')) return route
+    byGet ??= route
+  }
+  return byGet
+}
+
+const chooseIn = (routes: readonly Route[] | null, input: MatchInput): Route | null => {
+  if (routes === null) return null
+  if (input.method === 'HEAD') return chooseForHead(routes, input)
+  for (const route of routes) if (takesMethod(route, input.method) && satisfies(route, input)) return route
   return null
 }
 
@@ -89,13 +112,16 @@ const search = (node: Node, position: number, input: MatchInput, values: string[
       values.pop()
     }
   }
-  return chooseIn(node.byMethod?.get(input.method), input) ?? chooseIn(node.anyMethod, input)
+  return chooseIn(node.routes, input)
 }
 
 const collectMethods = (node: Node, position: number, input: MatchInput, into: Set<string>): void => {
   const { path } = input
-  for (const [method, routes] of node.byMethod ?? [])
-    if (routes.some(route => satisfies(route, input))) into.add(method)
+  for (const route of node.routes ?? []) {
+    if (route.methods.length === 0 || !satisfies(route, input)) continue
+    for (const method of route.methods) into.add(method)
+    if (route.methods.includes('GET')) into.add('HEAD')
+  }
   if (position >= path.length) return
   const slash = path.indexOf('/', position)
   const end = slash < 0 ? path.length : slash
@@ -105,65 +131,85 @@ const collectMethods = (node: Node, position: number, input: MatchInput, into: S
   if (node.parameter !== null && segment !== '') collectMethods(node.parameter, end + 1, input, into)
 }
 
+const resultOf = (route: Route, values: readonly string[]): Match => {
+  const { parameterNames } = route
+  if (parameterNames.length === 0) return { route, params: noParams }
+  const params: Record<string, string> = {}
+  for (let i = 0; i < parameterNames.length; i++) params[parameterNames[i] as string] = values[i] as string
+  return { route, params }
+}
+
+const matchIn = ({ alone, root }: Tree, input: MatchInput): Match | null => {
+  const found = alone.get(input.path)
+  if (found !== undefined && takesMethod(found, input.method)) return { route: found, params: noParams }
+  if (root.literals === null && root.parameter === null && root.routes === null) return null
+  const values: string[] = []
+  const route = search(root, 1, input, values)
+  return route === null ? null : resultOf(route, values)
+}
+
 export type Matcher = {
   match(input: MatchInput): Match | null
   /** Methods with which the same request would have a route, for 405 and Allow; asked when `match` found none. */
   allowedMethods(input: MatchInput): string[]
 }
 
+/** A matcher that is still growing: routes are added one by one, so that a large table can be made in many steps. */
+export type GrowingMatcher = Matcher & { add(route: Route): void }
+
 /**
- * Builds the table of routes: host → tree of path segments → method → predicates. A look-up walks the segments of the
- * path, so its cost depends on the request and not on how many routes there are.
+ * The table of routes: host → tree of path segments → methods and predicates. A look-up walks the segments of the path,
+ * so its cost depends on the request and not on how many routes there are.
  */
-export const createMatcher = (routes: readonly Route[]): Matcher => {
-  const anyHost = newNode()
-  const exact = new Map<string, Node>()
-  const wildcards = new Map<string, Node>()
-  for (const route of routes) {
-    if (route.hosts.length === 0) insert(anyHost, route)
-    for (const host of route.hosts) {
-      const table = host.startsWith('*.') ? wildcards : exact
-      const key = host.startsWith('*.') ? host.slice(1) : host
-      let root = table.get(key)
-      if (root === undefined) table.set(key, (root = newNode()))
-      insert(root, route)
-    }
-  }
+export const growMatcher = (): GrowingMatcher => {
+  const anyHost = newTree()
+  const exact = new Map<string, Tree>()
+  const wildcards = new Map<string, Tree>()
   /** Trees in the order of precedence: exact host, longest wildcard, any host. */
-  const trees = (host: string): Node[] => {
-    const list: Node[] = []
+  const trees = (host: string): Tree[] => {
+    const list: Tree[] = []
     const own = exact.get(host)
     if (own !== undefined) list.push(own)
     if (wildcards.size > 0)
       for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
-        const root = wildcards.get(host.slice(dot))
-        if (root !== undefined) list.push(root)
+        const tree = wildcards.get(host.slice(dot))
+        if (tree !== undefined) list.push(tree)
       }
     list.push(anyHost)
     return list
   }
-  const hostsMatter = exact.size > 0 || wildcards.size > 0
-  const anyOnly = [anyHost]
-  const result = (route: Route, values: string[]): Match => {
-    if (route.parameterNames.length === 0) return { route, params: noParams }
-    const params: Record<string, string> = {}
-    for (let i = 0; i < route.parameterNames.length; i++)
-      params[route.parameterNames[i] as string] = values[i] as string
-    return { route, params }
-  }
+  let hostsMatter = false
   return {
+    add: route => {
+      if (route.hosts.length === 0) insert(anyHost, route)
+      for (const host of route.hosts) {
+        const table = host.startsWith('*.') ? wildcards : exact
+        const key = host.startsWith('*.') ? host.slice(1) : host
+        let tree = table.get(key)
+        if (tree === undefined) table.set(key, (tree = newTree()))
+        insert(tree, route)
+        hostsMatter = true
+      }
+    },
     match: input => {
-      for (const root of hostsMatter ? trees(input.host) : anyOnly) {
-        const values: string[] = []
-        const route = search(root, 1, input, values)
-        if (route !== null) return result(route, values)
+      if (!hostsMatter) return matchIn(anyHost, input)
+      for (const tree of trees(input.host)) {
+        const found = matchIn(tree, input)
+        if (found !== null) return found
       }
       return null
     },
     allowedMethods: input => {
       const methods = new Set<string>()
-      for (const root of trees(input.host)) collectMethods(root, 1, input, methods)
+      for (const { root } of trees(input.host)) collectMethods(root, 1, input, methods)
       return [...methods].sort()
     },
   }
+}
+
+/** The table of these routes. */
+export const createMatcher = (routes: readonly Route[]): Matcher => {
+  const matcher = growMatcher()
+  for (const route of routes) matcher.add(route)
+  return matcher
 }

@@ -1,11 +1,10 @@
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
 import type { Call } from './call.ts'
+import type { Predicate } from './conditions.ts'
 import type { Handler, ProtocolUnit, ResponseHead } from './contract.ts'
 import type { Matcher } from './match.ts'
 import type { Upstream } from './upstream.ts'
-
-export type Predicate = { kind: 'header' | 'query'; name: string /** null: must be present */; value: string | null }
 
 /** Renders a gateway error in the form the callers of a route expect. */
 export type ErrorRenderer = (
@@ -22,7 +21,6 @@ export type Route = {
   readonly hosts: readonly string[]
   readonly methods: readonly string[]
   readonly predicates: readonly Predicate[]
-  readonly segments: readonly string[]
   readonly parameterNames: readonly string[]
   /** The literal prefix that is cut from the path before it is forwarded; empty for none. */
   readonly stripPrefix: string

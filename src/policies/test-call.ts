@@ -19,6 +19,7 @@ export type TestCallInput = {
   clientAddress?: string
   consumer?: Consumer
   service?: string
+  route?: string
 }
 
 /** A call without a socket: it keeps what a policy asks of it, for a test to look at. */
@@ -47,7 +48,7 @@ export const testCall = (input: TestCallInput = {}): TestCall => {
   let bodyLimit = Number.POSITIVE_INFINITY
   const path = input.path ?? '/orders'
   const call = {
-    route: { service: { name: input.service ?? 'orders' }, template: path },
+    route: { id: input.route ?? 'orders/get-orders', service: { name: input.service ?? 'orders' }, template: path },
     params: input.params ?? {},
     method: input.method ?? 'GET',
     path,
@@ -88,7 +89,6 @@ export const testCall = (input: TestCallInput = {}): TestCall => {
 
 /** The surroundings of a policy; whatever it should not need fails. */
 export const testContext = (given: Partial<UnitContext> = {}): UnitContext => ({
-  id: 'orders/get-orders/policy',
   scope: 'orders',
   consumers: [],
   counters: {

@@ -12,8 +12,8 @@ export const counterKey = (by: string, context: UnitContext): ((call: Call) => s
   const byAddress = (call: Call): string => address + call.clientAddress
   if (by === 'ip') return byAddress
   if (by === 'route') {
-    const key = `${scope}|route|${context.id}`
-    return () => key
+    const prefix = `${scope}|route|`
+    return call => prefix + (call.route?.id ?? '')
   }
   if (by === 'service') {
     const prefix = `${scope}|service|`
