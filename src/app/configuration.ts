@@ -1,12 +1,14 @@
 import type { Document } from '#config/document'
 import type { ConfigError } from '#config/errors'
 import { loadDocument } from '#config/load'
+import { packDocument } from '#config/packed-document'
 import { compile } from '#gateway/compile'
 import type { Snapshot } from '#gateway/snapshot'
 import { UpstreamRegistry } from '#gateway/upstream'
 import { TimerWheel } from '#http/timer-wheel'
 import { createCountersMemory, sharedCounters } from '#storage/shared-counters'
 import { configCatalogue, units } from './catalogue.ts'
+import type { Loaded } from './loader-messages.ts'
 
 export type Configuration =
   | { ok: true; document: Document; snapshot: Snapshot; warnings: readonly ConfigError[] }
@@ -15,19 +17,44 @@ export type Configuration =
 const wheel = new TimerWheel()
 const counters = sharedCounters(createCountersMemory({ slots: 64 }))
 
+/** Compiles a document to look at it: what cannot be served throws, `explain` reads the snapshot, its pools never connect. */
+export const compileForReading = (document: Document, revision: number): Snapshot =>
+  compile(document, { units, counters, upstreams: new UpstreamRegistry(wheel), revision })
+
 /**
  * Reads a config file and compiles it once on the calling thread, so that what cannot be served is known before any
- * worker hears of it. The snapshot answers `explain`; its pools never connect.
+ * worker hears of it.
  */
 export const readConfiguration = (file: string, env: NodeJS.ProcessEnv, revision: number): Configuration => {
   const loaded = loadDocument(file, configCatalogue, env)
   if (!loaded.ok) return loaded
   try {
-    const snapshot = compile(loaded.document, { units, counters, upstreams: new UpstreamRegistry(wheel), revision })
+    const snapshot = compileForReading(loaded.document, revision)
     return { ok: true, document: loaded.document, snapshot, warnings: loaded.warnings }
   } catch (error) {
     // What only shows when units meet, such as one key given to two consumers, has no single place in the file.
     const message = error instanceof Error ? error.message : String(error)
     return { ok: false, errors: [{ file, path: '', line: 1, column: 1, message, suggestion: null }] }
   }
+}
+
+/** The same, in the form that threads hand to each other; the snapshot is for the calling thread. */
+export const loadRevision = (
+  file: string,
+  env: NodeJS.ProcessEnv,
+  revision: number,
+): { loaded: Loaded; snapshot: Snapshot | null } => {
+  const read = readConfiguration(file, env, revision)
+  if (!read.ok) return { loaded: read, snapshot: null }
+  const { document, snapshot, warnings } = read
+  const { settings, services } = document
+  const summary = {
+    revision,
+    document: packDocument(document),
+    routes: snapshot.routes.length,
+    services: services.length,
+    drain: settings.timeouts.drain,
+    keepCalls: settings.calls.keep,
+  }
+  return { loaded: { ok: true, revision: summary, warnings }, snapshot }
 }

@@ -4,15 +4,15 @@ import { UserError } from '#base/errors'
 import type { Log } from '#base/log'
 import { version } from '#base/version'
 import { type ConfigError, formatConfigError } from '#config/errors'
-import { explain } from '#gateway/explain'
 import { renderProblem } from '#gateway/respond-error'
 import { createHttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
 import { startCallStorage } from '#storage/call-storage'
 import { createCountersMemory } from '#storage/shared-counters'
-import { readConfiguration } from './configuration.ts'
+import { loadRevision } from './configuration.ts'
 import { adminToken, openDataFolder } from './data-folder.ts'
 import { checkFree, type ListenAddress, listenProblem } from './listen-address.ts'
+import { createLoader } from './loader.ts'
 import { renderMetrics } from './metrics.ts'
 import { startWorkers } from './workers.ts'
 
@@ -52,10 +52,11 @@ const warnOf = (warnings: readonly ConfigError[], log: Log): void => {
 /** Starts the whole program in this process: configuration, call log, gateway workers, console port. */
 export const startPortico = async (options: StartOptions): Promise<Portico> => {
   const { configFile, env, log } = options
-  const first = readConfiguration(configFile, env, 1)
+  const first = loadRevision(configFile, env, 1).loaded
   if (!first.ok) throw wrongConfig(first.errors)
   warnOf(first.warnings, log)
-  let { document, snapshot } = first
+  let current = first.revision
+  const loader = createLoader()
   let lastReloadError: { at: string; errors: string[] } | null = null
 
   await checkFree(options.gateway, 'gateway')
@@ -65,14 +66,14 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   const startedAt = new Date().toISOString()
   const calls = startCallStorage({
     folder: join(options.dataFolder, 'calls'),
-    keep: document.settings.calls.keep,
+    keep: current.keepCalls,
     log: message => log('warn', message),
   })
   const workers = await startWorkers({
     count: options.workers,
     ...options.gateway,
-    document,
-    revision: snapshot.revision,
+    document: current.document,
+    revision: current.revision,
     countersMemory: createCountersMemory(),
     connectCalls: () => calls.connect(),
     log,
@@ -83,7 +84,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   const gateway = { host: options.gateway.host, port: workers.port }
 
   const status = async () => ({
-    snapshot: { revision: snapshot.revision, routes: snapshot.routes.length, services: document.services.length },
+    snapshot: { revision: current.revision, routes: current.routes, services: current.services },
     startedAt,
     version,
     node: process.version,
@@ -103,9 +104,9 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       calls: calls.store,
       status,
       metrics: async () =>
-        renderMetrics(await workers.report(), workers.retired, snapshot.revision, lastReloadError !== null),
+        renderMetrics(await workers.report(), workers.retired, current.revision, lastReloadError !== null),
       explain: async input =>
-        explain(snapshot, { method: input.method, url: input.url, headers: input.headers.flat() }),
+        loader.explain(current, { method: input.method, url: input.url, headers: input.headers.flat() }),
       ready: () => true,
       log: message => log('error', message),
     })
@@ -125,19 +126,22 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
 
   let reloading: Promise<boolean> = Promise.resolve(true)
   const reloadNow = async (): Promise<boolean> => {
-    const next = readConfiguration(configFile, env, snapshot.revision + 1)
-    if (!next.ok) {
-      const errors = next.errors.map(formatConfigError)
+    const refuse = (errors: string[]): false => {
       lastReloadError = { at: new Date().toISOString(), errors }
       log('error', `The configuration was not reloaded; the last good one goes on:\n${errors.join('\n')}`)
       return false
     }
-    warnOf(next.warnings, log)
-    await workers.apply(next.document, next.snapshot.revision)
-    document = next.document
-    snapshot = next.snapshot
+    try {
+      const next = await loader.load(configFile, env, current.revision + 1)
+      if (!next.ok) return refuse(next.errors.map(formatConfigError))
+      warnOf(next.warnings, log)
+      await workers.apply(next.revision.document, next.revision.revision)
+      current = next.revision
+    } catch (error) {
+      return refuse([error instanceof Error ? error.message : String(error)])
+    }
     lastReloadError = null
-    log('info', 'The configuration was reloaded', { revision: snapshot.revision, routes: snapshot.routes.length })
+    log('info', 'The configuration was reloaded', { revision: current.revision, routes: current.routes })
     return true
   }
 
@@ -151,9 +155,10 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     },
     reopenLogs: () => workers.reopenLogs(),
     stop: async () => {
-      await workers.drain(document.settings.timeouts.drain)
+      await workers.drain(current.drain)
       await console?.server.drain(1_000)
       await calls.close()
+      await loader.close()
     },
   }
 }

@@ -1,11 +1,11 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { MetricsSnapshot } from '#analytics/metrics'
-import type { Document } from '#config/document'
+import type { PackedDocument } from '#config/packed-document'
 import type { GatewayLoad } from '#gateway/gateway'
 
 /** What a gateway worker is started with. */
 export type WorkerStart = {
-  document: Document
+  document: PackedDocument
   revision: number
   countersMemory: SharedArrayBuffer
   callsPort: MessagePort
@@ -27,7 +27,7 @@ export type WorkerReport = {
 }
 
 export type ToWorker =
-  | { kind: 'apply'; document: Document; revision: number }
+  | { kind: 'apply'; document: PackedDocument; revision: number }
   | { kind: 'report'; id: number }
   | { kind: 'drain'; deadlineMs: number }
   | { kind: 'reopen-logs' }

@@ -3,6 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type AccessLog, openAccessLog } from '#analytics/access-log'
 import { createWorkerMetrics } from '#analytics/metrics'
 import { createCallRecorder } from '#analytics/record-call'
+import { runSteps, runStepsInTurns } from '#base/steps'
+import { unpackSteps } from '#config/packed-document'
 import { createGateway } from '#gateway/gateway'
 import { openCallWriter } from '#storage/call-writer'
 import { sharedCounters } from '#storage/shared-counters'
@@ -21,10 +23,11 @@ loopDelay.enable()
 const counters = sharedCounters(start.countersMemory)
 const writer = openCallWriter(start.callsPort)
 const metrics = createWorkerMetrics()
-let accessLogTarget = start.document.settings.accessLog
+const first = runSteps(unpackSteps(start.document))
+let accessLogTarget = first.settings.accessLog
 let accessLog: AccessLog | null = openAccessLog(accessLogTarget, { log: warn })
 
-let keepsCalls = start.document.settings.calls.keep > 0
+let keepsCalls = first.settings.calls.keep > 0
 
 const recorder = createCallRecorder([
   record => {
@@ -37,7 +40,7 @@ const recorder = createCallRecorder([
 let revision = start.revision
 const gateway = createGateway(
   { units, counters, observer: recorder.onCall, onInvalid: recorder.onRefused },
-  start.document,
+  first,
   revision,
 )
 
@@ -48,17 +51,21 @@ const setAccessLog = (target: string): void => {
   accessLog = openAccessLog(target, { log: warn })
 }
 
-const apply = (message: Extract<ToWorker, { kind: 'apply' }>): void => {
+const apply = async ({ document: packed, revision: next }: Extract<ToWorker, { kind: 'apply' }>): Promise<void> => {
   try {
-    gateway.apply(message.document, message.revision)
-    setAccessLog(message.document.settings.accessLog)
-    keepsCalls = message.document.settings.calls.keep > 0
-    revision = message.revision
+    const document = await runStepsInTurns(unpackSteps(packed))
+    await gateway.applyInTurns(document, next)
+    setAccessLog(document.settings.accessLog)
+    keepsCalls = document.settings.calls.keep > 0
+    revision = next
     say({ kind: 'applied', revision })
   } catch (error) {
-    say({ kind: 'apply-failed', revision: message.revision, message: (error as Error).message })
+    say({ kind: 'apply-failed', revision: next, message: (error as Error).message })
   }
 }
+
+/** Configurations are applied one after the other, since a large one takes its time. */
+let applying = Promise.resolve()
 
 const report = (id: number): void => {
   say({
@@ -89,7 +96,7 @@ const drain = async (deadlineMs: number): Promise<void> => {
 }
 
 port.on('message', (message: ToWorker) => {
-  if (message.kind === 'apply') apply(message)
+  if (message.kind === 'apply') applying = applying.then(() => apply(message))
   else if (message.kind === 'report') report(message.id)
   else if (message.kind === 'drain') void drain(message.deadlineMs)
   else accessLog?.reopen()

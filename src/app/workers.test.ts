@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseDocument } from '#config/load'
+import { packDocument } from '#config/packed-document'
 import { startCallStorage } from '#storage/call-storage'
 import { createCountersMemory } from '#storage/shared-counters'
 import { configCatalogue } from './catalogue.ts'
@@ -26,7 +27,7 @@ services:
     readFile: () => assert.fail('nothing is read'),
   })
   assert.ok(parsed.ok)
-  return parsed.document
+  return packDocument(parsed.document)
 }
 
 test('a worker that dies is replaced while the others keep the port and go on serving', async () => {

@@ -2,14 +2,14 @@ import type { MessagePort } from 'node:worker_threads'
 import { Worker } from 'node:worker_threads'
 import { type MetricsSnapshot, mergeMetrics } from '#analytics/metrics'
 import type { Log } from '#base/log'
-import type { Document } from '#config/document'
+import type { PackedDocument } from '#config/packed-document'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 export type WorkersOptions = {
   count: number
   host: string
   port: number
-  document: Document
+  document: PackedDocument
   revision: number
   countersMemory: SharedArrayBuffer
   connectCalls: () => MessagePort
@@ -24,7 +24,7 @@ export type Workers = {
   readonly count: number
   readonly restarts: number
   /** Swaps the configuration everywhere; resolves when every worker serves it, rejects when one cannot. */
-  apply(document: Document, revision: number): Promise<void>
+  apply(document: PackedDocument, revision: number): Promise<void>
   report(): Promise<WorkerReport[]>
   /** What workers that are gone had counted when they last reported. */
   readonly retired: MetricsSnapshot

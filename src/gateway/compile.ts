@@ -1,4 +1,5 @@
 import { BlockList, isIPv6 } from 'node:net'
+import { runSteps, type Steps } from '#base/steps'
 import type { ConditionDocument, Document, PolicyUse, RouteDocument, ServiceDocument } from '#config/document'
 import type { Counters } from '#storage/counters'
 import type { Call } from './call.ts'
@@ -136,7 +137,7 @@ const routesPerStep = 64
  * before. Either everything compiles or nothing changes: on any error, or when the steps are not taken to their end, the
  * pools made meanwhile are given back. One compilation at a time for each registry of upstreams.
  */
-export function* compileSteps(document: Document, context: CompileContext): Generator<undefined, Snapshot, undefined> {
+export function* compileSteps(document: Document, context: CompileContext): Steps<Snapshot> {
   const { units, counters, upstreams } = context
   const consumers: Consumer[] = document.consumers.map(consumer => ({ ...consumer }))
   const unitContext = (scope: string): UnitContext => ({
@@ -217,10 +218,5 @@ export function* compileSteps(document: Document, context: CompileContext): Gene
 }
 
 /** Turns a configuration into what serves it, in one go; throws, and changes nothing, when it does not compile. */
-export const compile = (document: Document, context: CompileContext): Snapshot => {
-  const steps = compileSteps(document, context)
-  for (;;) {
-    const step = steps.next()
-    if (step.done) return step.value
-  }
-}
+export const compile = (document: Document, context: CompileContext): Snapshot =>
+  runSteps(compileSteps(document, context))

@@ -1,12 +1,13 @@
 import { monotonicMs, wallMs } from '#base/clock'
 import type { GatewayError } from '#base/errors'
 import { uuidv7 } from '#base/ids'
+import { runSteps, runStepsInTurns } from '#base/steps'
 import type { Document } from '#config/document'
 import type { PeerInfo } from '#http/message'
 import { createHttpServer, type HttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
 import type { Counters } from '#storage/counters'
-import { compile, type Units } from './compile.ts'
+import { type CompileContext, compile, compileSteps, type Units } from './compile.ts'
 import { enter } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
 import { renderProblem } from './respond-error.ts'
@@ -39,6 +40,8 @@ export type GatewayLoad = {
 export type Gateway = {
   /** Compiles and swaps in one step; throws and keeps the old snapshot when the document does not compile. */
   apply(document: Document, revision: number): void
+  /** The same in turns of a few milliseconds while calls go on; one at a time. */
+  applyInTurns(document: Document, revision: number): Promise<void>
   listen(options: { host: string; port: number; reusePort: boolean }): Promise<number>
   drain(deadlineMs: number): Promise<void>
   close(): void
@@ -51,7 +54,8 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
   const wheel = new TimerWheel()
   const upstreams = new UpstreamRegistry(wheel)
   const { units, counters } = options
-  let snapshot = compile(document, { units, counters, upstreams, revision })
+  const compileContext = (of: number): CompileContext => ({ units, counters, upstreams, revision: of })
+  let snapshot = compile(document, compileContext(revision))
   let activeCalls = 0
   const observer: CallObserver = (call, outcome) => {
     activeCalls--
@@ -82,15 +86,18 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     },
     onInvalid: refuse,
   })
+  const serve = (next: Snapshot, settings: Document['settings']): void => {
+    snapshot = next
+    server.context.limits = { ...settings.limits }
+    server.context.timeouts = { requestHead: settings.timeouts.requestHead, idle: settings.timeouts.idle }
+  }
   return {
     get snapshot() {
       return snapshot
     },
-    apply: (next, nextRevision) => {
-      snapshot = compile(next, { units, counters, upstreams, revision: nextRevision })
-      server.context.limits = { ...next.settings.limits }
-      server.context.timeouts = { requestHead: next.settings.timeouts.requestHead, idle: next.settings.timeouts.idle }
-    },
+    apply: (next, nextRevision) => serve(runSteps(compileSteps(next, compileContext(nextRevision))), next.settings),
+    applyInTurns: async (next, nextRevision) =>
+      serve(await runStepsInTurns(compileSteps(next, compileContext(nextRevision))), next.settings),
     listen: where => server.listen(where),
     drain: deadlineMs => server.drain(deadlineMs),
     close: () => {

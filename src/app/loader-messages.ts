@@ -1,0 +1,31 @@
+import type { ConfigError } from '#config/errors'
+import type { PackedDocument } from '#config/packed-document'
+import type { Explanation } from '#gateway/explain'
+import type { HeaderList } from '#http/headers'
+
+/** A configuration that is in force or may be, as the main thread keeps it. */
+export type Revision = {
+  readonly revision: number
+  readonly document: PackedDocument
+  readonly routes: number
+  readonly services: number
+  /** Milliseconds that running calls get at the end. */
+  readonly drain: number
+  /** Rows of the call log that are kept. */
+  readonly keepCalls: number
+}
+
+export type Loaded =
+  | { readonly ok: true; readonly revision: Revision; readonly warnings: readonly ConfigError[] }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] }
+
+export type ExplainRequest = { method: string; url: string; headers: HeaderList }
+
+/** What the loader thread is asked. */
+export type ToLoader =
+  | { id: number; kind: 'load'; file: string; env: NodeJS.ProcessEnv; revision: number }
+  | { id: number; kind: 'explain'; revision: number; document: PackedDocument; request: ExplainRequest }
+
+export type FromLoader =
+  | { id: number; ok: true; answer: Loaded | Explanation }
+  | { id: number; ok: false; message: string }
