@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { ResilienceConfig } from './resilience-schema.ts'
 
 /** One policy in force on a route: its own schema's output, and the id of the place that declared it last. */
 export type PolicyUse = {
@@ -35,14 +36,17 @@ export type RouteDocument = {
   readonly policies: readonly PolicyUse[]
 }
 
-export type UpstreamDocument = {
+export type UpstreamDocument = ResilienceConfig & {
   /** URLs are in normal form and end without a slash. */
   readonly targets: readonly { readonly url: string; readonly weight: number }[]
   readonly balance: 'round-robin' | 'least-requests' | 'random-two'
   /** Milliseconds; `total` is Infinity unless set. */
-  readonly timeouts: { readonly connect: number; readonly response: number; readonly total: number }
-  /** Additional tries after the first. */
-  readonly retry: { readonly attempts: number }
+  readonly timeouts: {
+    readonly connect: number
+    readonly response: number
+    readonly total: number
+    readonly idle?: number | undefined
+  }
   readonly preserveHost: boolean
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[]

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Document } from './document.ts'
 import { type ConfigError, loadDocument, parseDocument } from './load.ts'
+import { retryDefaults } from './resilience-schema.ts'
 import { testCatalogue as catalogue } from './test-catalogue.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -100,7 +101,7 @@ test('a whole file decodes to what the gateway compiles', () => {
           targets: [{ url: 'http://127.0.0.1:9000', weight: 1 }],
           balance: 'round-robin',
           timeouts: { connect: 2000, response: 30_000, total: 60_000 },
-          retry: { attempts: 2 },
+          retry: retryDefaults,
           preserveHost: false,
           headers: [],
         },

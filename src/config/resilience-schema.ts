@@ -29,7 +29,8 @@ export const retrySchema = z
       .max(50)
       .default(idempotentMethods)
       .meta({
-        description: 'Methods that may be repeated after they were sent; what was never sent is repeated with any method',
+        description:
+          'Methods that may be repeated after they were sent; what was never sent is repeated with any method',
       }),
     perTryTimeout: duration({ min: '1ms', max: '24h', doc: 'Until one try has the head of its response' }).optional(),
     backoff: z
@@ -71,9 +72,11 @@ export const breakerSchema = z
     failureRate: z.number().min(1).max(100).default(50).meta({ description: 'Percentage of failures that opens it' }),
     minimumCalls: count(1, 1_000_000, 'Calls within the window before the rate counts').default(20),
     window: duration({ min: '1s', max: '10m', doc: 'How far back calls count' }).prefault('10s'),
-    openFor: duration({ min: '100ms', max: '1h', doc: 'How long calls are refused before some are let through' }).prefault(
-      '10s',
-    ),
+    openFor: duration({
+      min: '100ms',
+      max: '1h',
+      doc: 'How long calls are refused before some are let through',
+    }).prefault('10s'),
     halfOpenCalls: count(1, 1000, 'Calls that must succeed to close it again').default(3),
   })
   .meta({

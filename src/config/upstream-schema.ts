@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { duration } from '#base/schema'
 import { readTargetUrl } from './addresses.ts'
+import { retrySchema } from './resilience-schema.ts'
 import { complain, count, fieldName, headerValue, lowerCaseFields } from './schema-parts.ts'
 
 /** Framing and the connection belong to the gateway (RFC 9110 §7.6.1, RFC 9112 §6). */
@@ -74,13 +75,15 @@ export const upstreamSchema = z
         total: duration({ min: '1ms', max: '24h', doc: 'Until the response is complete; no limit unless set' })
           .optional()
           .transform(ms => ms ?? Number.POSITIVE_INFINITY),
+        idle: duration({
+          min: '1ms',
+          max: '24h',
+          doc: 'Between two pieces of a response; as response unless set, and no limit for event streams',
+        }).optional(),
       })
       .prefault({})
       .meta({ description: 'How long an upstream may take' }),
-    retry: z
-      .strictObject({ attempts: count(0, 10, 'Additional tries after the first').default(2) })
-      .prefault({})
-      .meta({ description: 'What is tried again: unsent requests always, idempotent ones on 502, 503 and 504' }),
+    retry: retrySchema,
     preserveHost: z
       .boolean()
       .default(false)

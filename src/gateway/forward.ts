@@ -1,11 +1,14 @@
-import { monotonicMs } from '#base/clock'
+import { monotonicMs, wallMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
-import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
-import type { HeaderList } from '#http/headers'
+import type { ClientExchange, ResponseHandler } from '#http/client'
+import { getHeader, type HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
-import { cleanTrailers } from './forwarded-headers.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
+import { outgoingRequest } from './outgoing-request.ts'
+import { RequestBody } from './request-body.ts'
+import { backoff, retryAfter } from './retry/backoff.ts'
+import { type RetryPolicy, repeatsAfter } from './retry/policy.ts'
 import { type Outcome, outcomeOf, type Target } from './target.ts'
 import { tunnel } from './tunnel.ts'
 import type { Upstream } from './upstream.ts'
@@ -61,102 +64,73 @@ export type ForwardOptions = {
   readonly conclude?: (error: GatewayError) => boolean
 }
 
-/** RFC 9110 §9.2.2, and QUERY (RFC 10008 §2). */
-const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
-
 /** One call on its way to an upstream and back, over as many tries as its policy allows. */
 class Forward implements ResponseHandler, CallForward {
   readonly #call: GatewayCall
   readonly #options: ForwardOptions
   readonly #upstream: Upstream
+  readonly #policy: RetryPolicy
   readonly #exchange: ServerExchange
-  readonly #method: string
+  readonly #fields: string
+  readonly #startedAt: number
+  readonly #deadline: number
   #client: ClientExchange | null = null
   #target: Target | null = null
   #tried: Target[] | null = null
   #ready = false
-  #attempts: number
-  #startedAt = 0
-  #triedAt = 0
+  /** Number of the try under way; repetitions for which the policy was asked. */
+  #turn = 0
+  #repeated = 0
+  #triedAt: number
   #headAt = 0
   #status = 0
-  #fields: string
-  #bodyStarted = false
-  #bodyBytes = 0
+  #body: RequestBody | null = null
   #filter: ResponseFilter | null = null
   #responding = false
-  #deadline: number
+  #headers: HeaderList | null = null
+  /** Runs while the next try waits. */
+  #timer: NodeJS.Timeout | null = null
 
   constructor(call: GatewayCall, options: ForwardOptions) {
+    const { upstream, deadline } = options
     this.#call = call
     this.#options = options
-    this.#upstream = options.upstream
+    this.#upstream = upstream
+    this.#policy = upstream.guard.retry
     this.#exchange = call.exchange
-    this.#method = options.method ?? call.method
-    this.#attempts = options.upstream.config.retry.attempts
     this.#fields = upstreamFields(call, options.headers ?? call.headers, options)
     this.#startedAt = monotonicMs()
     this.#triedAt = this.#startedAt
-    this.#deadline = this.#startedAt + options.upstream.config.timeouts.total
-    if (options.deadline !== undefined && options.deadline < this.#deadline) this.#deadline = options.deadline
+    const end = this.#startedAt + upstream.config.timeouts.total
+    this.#deadline = deadline !== undefined && deadline < end ? deadline : end
+    if (options.body === undefined && call.exchange.framing !== 'none')
+      this.#body = new RequestBody(call, options.requestFilter ?? null, this.#policy.bufferBody, error =>
+        this.#fail(error),
+      )
     call.forward = this
-    this.#try(false)
+    this.#policy.budget.note(this.#startedAt)
+    this.#next(false)
   }
 
-  #try(fresh: boolean): void {
+  /** Chooses a target for a try. */
+  #next(fresh: boolean): void {
     const target = this.#upstream.choose(this.#call, this.#tried)
-    if (target === null) {
-      this.#fail(new GatewayError('no-healthy-target'))
-      return
-    }
+    if (target === null) this.#fail(new GatewayError('no-healthy-target'))
+    else this.#try(target, fresh)
+  }
+
+  #try(target: Target, fresh: boolean): void {
+    const turn = ++this.#turn
     this.#target = target
     target.begin()
     this.#status = 0
     this.#call.target = target.authority
     this.#client = null
     this.#ready = false
-    const client = target.pool.request(this.#request(target), this, fresh)
+    const request = outgoingRequest(this.#call, this.#options, target, this.#fields, this.#deadline - monotonicMs())
+    const client = target.pool.request(request, this, fresh)
     // On a connection that was open already everything may have happened by now.
-    if (!this.#ready) this.#client = client
-  }
-
-  #request(target: Target): OutgoingRequest {
-    const { timeouts, preserveHost } = this.#upstream.config
-    const { body, requestFilter, patient } = this.#options
-    const silence = patient === true ? Number.POSITIVE_INFINITY : timeouts.response
-    const exchange = this.#exchange
-    const call = this.#call
-    // An empty query is not the same as none (RFC 3986 §6.2.3).
-    const question = call.query !== '' || exchange.target.endsWith('?') ? '?' : ''
-    const path = this.#options.target ?? call.forwardPath + question + call.query
-    const length =
-      body !== undefined
-        ? body.length
-        : exchange.framing === 'none'
-          ? 0
-          : exchange.framing === 'length' && requestFilter === undefined
-            ? exchange.contentLength
-            : -1
-    return {
-      method: this.#method,
-      target: target.basePath + path,
-      host: preserveHost && exchange.host !== '' ? exchange.host : target.authority,
-      fields: this.#fields,
-      length,
-      body: body ?? null,
-      upgrade: this.#upgrade(),
-      connectTimeout: timeouts.connect,
-      responseTimeout: silence,
-      idleTimeout: silence,
-      totalTimeout: this.#deadline - monotonicMs(),
-    }
-  }
-
-  /** Only WebSocket leaves HTTP through here: `Upgrade: h2c` and the like would tunnel past every policy. */
-  #upgrade(): string | null {
-    const { upgradeProtocol, framing } = this.#exchange
-    if (upgradeProtocol === null || framing !== 'none' || this.#options.body !== undefined) return null
-    return upgradeProtocol.toLowerCase() === 'websocket' ? 'websocket' : null
+    if (!this.#ready && turn === this.#turn) this.#client = client
   }
 
   // ---- request body
@@ -164,45 +138,7 @@ class Forward implements ResponseHandler, CallForward {
   onReady(client: ClientExchange): void {
     this.#ready = true
     this.#client = client
-    this.#startBody()
-  }
-
-  #startBody(): void {
-    if (this.#bodyStarted || this.#options.body !== undefined || this.#exchange.framing === 'none') return
-    this.#bodyStarted = true
-    this.#exchange.receive({
-      onBodyData: chunk => this.#sendBody(chunk),
-      onBodyEnd: trailers => this.#endBody(trailers),
-    })
-  }
-
-  #sendBody(chunk: Buffer): void {
-    if (this.#client === null) return
-    this.#bodyBytes += chunk.length
-    if (this.#bodyBytes > this.#call.bodyLimit) {
-      this.#fail(new GatewayError('body-too-large'))
-      return
-    }
-    const filter = this.#options.requestFilter
-    if (filter === undefined) {
-      if (!this.#client.write(chunk)) this.#exchange.pause()
-      return
-    }
-    try {
-      const bytes = filter.data(chunk)
-      if (bytes !== null && !this.#client.write(bytes)) this.#exchange.pause()
-    } catch (error) {
-      this.#fail(toGatewayError(error))
-    }
-  }
-
-  #endBody(trailers: HeaderList | null): void {
-    try {
-      this.#options.requestFilter?.end()
-      this.#client?.end(cleanTrailers(trailers))
-    } catch (error) {
-      this.#fail(toGatewayError(error))
-    }
+    this.#body?.sendTo(client)
   }
 
   onDrain(): void {
@@ -222,13 +158,16 @@ class Forward implements ResponseHandler, CallForward {
   }
 
   onResponse(status: number, headers: HeaderList, length: number): void {
-    if ((status === 502 || status === 503 || status === 504) && this.#attempts > 0 && this.#mayRepeat()) {
-      const client = this.#client
-      this.#status = status
-      this.#done('ok')
-      client?.abort()
-      this.#again(false)
-      return
+    if (status >= 400 && this.#policy.statuses.has(status) && this.#mayRepeat()) {
+      const wait = this.#wait(status === 503 || status === 429 ? getHeader(headers, 'retry-after') : undefined)
+      if (this.#takeRepetition(wait)) {
+        const client = this.#client
+        this.#status = status
+        this.#done('ok')
+        client?.abort()
+        this.#again(false, wait)
+        return
+      }
     }
     const choose = this.#options.filter
     let filter: ResponseFilter | null = null
@@ -243,6 +182,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#responding = true
     this.#status = status
     this.#headAt = monotonicMs()
+    this.#headers = headers
     this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
     this.#filter = filter
     this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
@@ -260,6 +200,12 @@ class Forward implements ResponseHandler, CallForward {
 
   onPause(): void {
     if (this.#responding) this.#exchange.flush()
+  }
+
+  /** An event stream may be silent for as long as it has nothing to say, unless its upstream is given a limit. */
+  onSilence(): boolean {
+    if (this.#headers === null || this.#upstream.config.timeouts.idle !== undefined || !this.#hasTime(0)) return false
+    return getHeader(this.#headers, 'content-type')?.toLowerCase().startsWith('text/event-stream') === true
   }
 
   onBodyEnd(trailers: HeaderList | null): void {
@@ -290,34 +236,74 @@ class Forward implements ResponseHandler, CallForward {
       this.#call.fail(error)
       return
     }
-    const again = error.retry === 'yes' ? !this.#bodyStarted : error.retry === 'if-reused' && this.#mayRepeat()
-    if (again && (this.#attempts > 0 || error.retry === 'if-reused')) {
-      this.#again(error.retry === 'if-reused')
+    // A kept connection that dies says nothing about the service: that try is made good without asking the policy.
+    const reused = error.retry === 'if-reused'
+    const unsent = error.retry === 'yes' && (this.#body === null || this.#body.whole)
+    if (reused && this.#mayRepeat() && this.#hasTime(0)) {
+      this.#again(true, 0)
       return
+    }
+    if (!reused && repeatsAfter(this.#policy, error) && (unsent || this.#mayRepeat())) {
+      const wait = unsent && this.#untried() ? 0 : this.#wait(undefined)
+      if (this.#takeRepetition(wait)) {
+        this.#again(false, wait)
+        return
+      }
     }
     this.#fail(error)
   }
 
   /** A request that may have been processed is sent again only when that cannot do harm, and its body is still whole. */
   #mayRepeat(): boolean {
-    return !this.#bodyStarted && (this.#options.idempotent === true || idempotentMethods.has(this.#method))
+    if (this.#body !== null && !this.#body.whole) return false
+    const { idempotent, method } = this.#options
+    return idempotent === true || this.#policy.methods.has(method ?? this.#call.method)
   }
 
-  #again(fresh: boolean): void {
-    if (this.#call.over || monotonicMs() >= this.#deadline) {
-      this.#fail(new GatewayError('upstream-timeout'))
+  #untried(): boolean {
+    return this.#upstream.targets.length > (this.#tried === null ? 1 : this.#tried.length + 1)
+  }
+
+  /** Milliseconds before the next try. What Retry-After says holds for its target, not for one that was not asked yet. */
+  #wait(after: string | undefined): number {
+    const { backoffBase, backoffMax } = this.#policy
+    const wait = backoff(this.#repeated, backoffBase, backoffMax)
+    if (after === undefined || this.#untried()) return wait
+    return Math.max(wait, Math.min(retryAfter(after, wallMs()), backoffMax))
+  }
+
+  #hasTime(wait: number): boolean {
+    return !this.#call.over && monotonicMs() + wait < this.#deadline
+  }
+
+  #takeRepetition(wait: number): boolean {
+    if (this.#repeated >= this.#policy.attempts || !this.#hasTime(wait)) return false
+    if (!this.#policy.budget.take(monotonicMs())) return false
+    this.#repeated++
+    return true
+  }
+
+  #again(fresh: boolean, wait: number): void {
+    this.#body?.hold()
+    if (this.#target !== null) this.#tried = [...(this.#tried ?? []), this.#target]
+    this.#call.retries++
+    if (wait < 1) {
+      this.#triedAt = monotonicMs()
+      this.#next(fresh)
       return
     }
-    if (this.#target !== null) this.#tried = [...(this.#tried ?? []), this.#target]
-    this.#attempts--
-    this.#call.retries++
-    this.#triedAt = monotonicMs()
-    this.#try(fresh)
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#triedAt = monotonicMs()
+      this.#next(fresh)
+    }, wait)
   }
 
+  /** A try is over, however it ended. */
   #done(outcome: Outcome): void {
     const now = monotonicMs()
     this.#client = null
+    this.#body?.detach()
     const headAt = this.#responding ? this.#headAt : now
     this.#target?.end(outcome, headAt - this.#triedAt, this.#status)
     this.#call.upstreamMs = now - this.#startedAt
@@ -338,6 +324,10 @@ class Forward implements ResponseHandler, CallForward {
 
   /** The client has gone, or broke its body: the upstream is freed at once. */
   abandon(): void {
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer)
+      this.#timer = null
+    }
     const client = this.#client
     if (client === null) return
     this.#done('cancelled')

@@ -1,22 +1,30 @@
+import type { ResilienceConfig } from '#config/resilience-schema'
 import { Pool } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import type { TimerWheel } from '#http/timer-wheel'
 import { type Choose, chooser } from './balance/choose.ts'
 import type { GatewayCall } from './gateway-call.ts'
+import { alone, type Guard, GuardRegistry } from './guard.ts'
 import { Target } from './target.ts'
 
 export type { BalanceCall, Outcome } from './target.ts'
 export { Target }
 
-export type UpstreamConfig = {
+export type UpstreamConfig = ResilienceConfig & {
   /** Stable name; the pools of targets with the same URL and settings survive a reload. */
   readonly name: string
   readonly targets: readonly { readonly url: string; readonly weight: number }[]
   readonly balance: 'round-robin' | 'least-requests' | 'random-two'
-  /** Milliseconds: to connect, until the response head (and between body bytes), and for the whole call. */
-  readonly timeouts: { readonly connect: number; readonly response: number; readonly total: number }
-  /** `attempts` counts additional tries. */
-  readonly retry: { readonly attempts: number }
+  /**
+   * Milliseconds: to connect, until the response head, for the whole call, and without a byte of the body. Where `idle` is
+   * not set it is `response`, and event streams may be silent for ever.
+   */
+  readonly timeouts: {
+    readonly connect: number
+    readonly response: number
+    readonly total: number
+    readonly idle?: number | undefined
+  }
   /** Send the client's Host instead of the target's. */
   readonly preserveHost: boolean
   /** Fields added to every request, e.g. provider credentials; lower-case names. */
@@ -28,6 +36,7 @@ export interface Upstream {
   readonly name: string
   readonly config: UpstreamConfig
   readonly targets: readonly Target[]
+  readonly guard: Guard
   /** Chooses the target of the next try; avoids those in `tried` while another is there. Null: nothing is usable. */
   readonly choose: Choose
   /** Told of the response head that goes to the client, and of the target that sent it; null where nobody asks. */
@@ -41,11 +50,13 @@ const maxResponseFields = 256
 /** The connection pools of one worker; they outlive a configuration as long as the next one names the same origin. */
 export class UpstreamRegistry {
   readonly #wheel: TimerWheel
+  readonly #guards: GuardRegistry
   #pools = new Map<string, Pool>()
   #used = new Map<string, Pool>()
 
-  constructor(wheel: TimerWheel) {
+  constructor(wheel: TimerWheel, guards: GuardRegistry = new GuardRegistry(alone)) {
     this.#wheel = wheel
+    this.#guards = guards
   }
 
   get pools(): IterableIterator<Pool> {
@@ -70,7 +81,8 @@ export class UpstreamRegistry {
 
   create(config: UpstreamConfig): Upstream {
     const targets = config.targets.map(({ url, weight }) => this.#target(url, weight))
-    return { name: config.name, config, targets, choose: chooser(config.balance, targets), onAnswer: null }
+    const guard = this.#guards.create(config)
+    return { name: config.name, config, targets, guard, choose: chooser(config.balance, targets), onAnswer: null }
   }
 
   #target(text: string, weight: number): Target {

@@ -19,6 +19,8 @@ type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'raw' | 'closed'
 const isTlsError = (error: NodeJS.ErrnoException): boolean =>
   /TLS|SSL|CERT|SELF_SIGNED|UNABLE_TO/.test(error.code ?? '')
 
+const notReached = { retry: 'yes', detail: 'The upstream could not be reached in time' } as const
+
 /** One HTTP/1.1 connection to an origin, one exchange at a time. */
 export class ClientConnection implements ClientExchange, BodySink {
   reused = false
@@ -365,10 +367,8 @@ export class ClientConnection implements ClientExchange, BodySink {
 
   #onTimeout(): void {
     if (this.#phase === 'idle') this.#close()
-    else if (this.#phase === 'connecting')
-      this.#fail(
-        new GatewayError('upstream-timeout', { retry: 'yes', detail: 'The upstream could not be reached in time' }),
-      )
+    else if (this.#phase === 'connecting') this.#fail(new GatewayError('upstream-timeout', notReached))
+    else if (this.#phase === 'body' && this.#handler?.onSilence?.() === true) this.#setTimer(this.#idleLimit)
     else this.#fail(new GatewayError('upstream-timeout'))
   }
 
