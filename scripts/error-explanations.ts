@@ -87,6 +87,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     means: 'The request has an `Expect` header with something else than `100-continue`.',
     remedy: 'Caller: leave the header out.',
   },
+  'websocket-version': {
+    means: 'The request asks for a WebSocket of another version than 13, or names none.',
+    remedy: 'Caller: use a client that speaks RFC 6455; the answer names the version in `Sec-WebSocket-Version`.',
+  },
   'rate-limited': {
     means:
       'The limit of this caller, or of all callers together, is used up. `Retry-After` says in how many seconds one ' +

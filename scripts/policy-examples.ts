@@ -15,6 +15,14 @@ key-auth: {}                # x-api-key, Authorization: Bearer, x-goog-api-key`,
 body-limit: { max: 256kb }`,
   'rate-limit': `
 rate-limit: { limit: 100, window: 1m, by: consumer }`,
+  websocket: `
+websocket:
+  maxMessage: 1mb
+  rate: { limit: 50, window: 1s }
+  idle: 10m
+  ping: 30s`,
+  sse: `
+sse: { heartbeat: 15s }`,
   'transform-request': `
 transform-request:
   headers:

@@ -3,6 +3,7 @@ import type { ConfigError } from '#config/errors'
 import { loadDocument } from '#config/load'
 import { packDocument } from '#config/packed-document'
 import { compile } from '#gateway/compile'
+import { LongCalls } from '#gateway/long-calls'
 import type { Snapshot } from '#gateway/snapshot'
 import { UpstreamRegistry } from '#gateway/upstream'
 import { TimerWheel } from '#http/timer-wheel'
@@ -15,11 +16,12 @@ export type Configuration =
   | { ok: false; errors: readonly ConfigError[] }
 
 const wheel = new TimerWheel()
+const longCalls = new LongCalls(wheel)
 const counters = sharedCounters(createCountersMemory({ slots: 64 }))
 
 /** Compiles a document to look at it: what cannot be served throws, `explain` reads the snapshot, its pools never connect. */
 export const compileForReading = (document: Document, revision: number): Snapshot =>
-  compile(document, { units, counters, upstreams: new UpstreamRegistry(wheel), revision })
+  compile(document, { units, counters, upstreams: new UpstreamRegistry(wheel), longCalls, revision })
 
 /**
  * Reads a config file and compiles it once on the calling thread, so that what cannot be served is known before any

@@ -30,6 +30,7 @@ export const errorCodes = {
   'body-too-large': { status: 413, source: 'client', title: 'The request body is too large' },
   'target-too-long': { status: 414, source: 'client', title: 'The request target is too long' },
   'expectation-failed': { status: 417, source: 'client', title: 'The expectation cannot be met' },
+  'websocket-version': { status: 426, source: 'client', title: 'The WebSocket version is not supported' },
   'rate-limited': { status: 429, source: 'client', title: 'Too many requests' },
   'head-too-large': { status: 431, source: 'client', title: 'The request head is too large' },
   'client-closed': { status: 499, source: 'client', title: 'The client closed the connection before the answer' },

@@ -3,6 +3,7 @@ import type { HeaderList } from '#http/headers'
 import type { ServerExchange } from '#http/message'
 import type { Consumer } from './contract.ts'
 import type { Route, Snapshot } from './snapshot.ts'
+import type { WebSocketLimits } from './tunnel.ts'
 
 /** Usage of an AI call, filled in by the ai handler. */
 export type AiUsage = {
@@ -60,6 +61,12 @@ export interface Call {
   /** monotonicMs() at the first byte of the head. */
   readonly startedMono: number
   consumer: Consumer | null
+  /** What the caller was recognised by, for the policy that did so to recognise it again (`Policy.recheck`). */
+  credential: string | null
+  /** What the call may do once it has become a WebSocket; null for no limits. */
+  webSocket: WebSocketLimits | null
+  /** Milliseconds without a byte after which a stream of server-sent events gets a comment; Infinity for never. */
+  heartbeat: number
   ai: AiUsage | null
 
   /** Adds a field to whatever response this call gets. */

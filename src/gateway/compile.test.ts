@@ -8,6 +8,7 @@ import { createCountersMemory, sharedCounters } from '#storage/shared-counters'
 import type { Call } from './call.ts'
 import { compile } from './compile.ts'
 import { definePolicy, type HandlerUnit, type Phase, type PolicyUnit, phases, type UnitContext } from './contract.ts'
+import { LongCalls } from './long-calls.ts'
 import { UpstreamRegistry } from './upstream.ts'
 
 const wheel = new TimerWheel()
@@ -97,6 +98,7 @@ const compileWith = (
     units: { policies: units, handlers: [handlerUnit(given.log ?? [])] },
     counters: sharedCounters(createCountersMemory({ slots: 64 })),
     upstreams: given.upstreams ?? new UpstreamRegistry(wheel),
+    longCalls: new LongCalls(wheel),
     revision: 7,
   })
 

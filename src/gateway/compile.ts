@@ -16,6 +16,7 @@ import {
   type UnitContext,
 } from './contract.ts'
 import { forward } from './forward.ts'
+import type { LongCalls } from './long-calls.ts'
 import { growMatcher, segmentsOf } from './match.ts'
 import type { ErrorRenderer, Route, Snapshot } from './snapshot.ts'
 import type { Upstream, UpstreamRegistry } from './upstream.ts'
@@ -32,6 +33,7 @@ export type CompileContext = {
   readonly counters: Counters
   readonly upstreams: UpstreamRegistry
   readonly revision: number
+  readonly longCalls: LongCalls
 }
 
 const none: readonly never[] = Object.freeze([])
@@ -90,6 +92,18 @@ const linkResponses = (policies: readonly Policy[]): Route['onResponse'] => {
   }
 }
 
+const linkRechecks = (policies: readonly Policy[]): Route['recheck'] => {
+  const hooks = policies.flatMap(policy => (policy.recheck === undefined ? [] : [policy.recheck]))
+  if (hooks.length === 0) return null
+  return (call, consumers) => {
+    for (const hook of hooks) {
+      const error = hook(call, consumers)
+      if (error !== null) return error
+    }
+    return null
+  }
+}
+
 const trustOf = (entries: readonly string[]): Snapshot['isTrusted'] => {
   if (entries.length === 0) return null
   const list = new BlockList()
@@ -127,7 +141,7 @@ const answerOf = (service: ServiceDocument, context: UnitContext, units: Units):
 }
 
 /** What the routes of one service that have the same policies share: the chain is closed once for all of them. */
-type Chain = Pick<Route, 'policies' | 'handle' | 'onResponse'>
+type Chain = Pick<Route, 'policies' | 'handle' | 'onResponse' | 'recheck'>
 
 /** Steps of a compilation between two looks at the clock. */
 const routesPerStep = 64
@@ -163,6 +177,7 @@ export function* compileSteps(document: Document, context: CompileContext): Step
       policies: ordered.map(({ use, unit }) => ({ name: use.name, phase: unit.phase, scope: use.scope })),
       handle: link(policies, last),
       onResponse: linkResponses(policies),
+      recheck: linkRechecks(policies),
     }
   }
   const intern = createInterning()
@@ -195,6 +210,7 @@ export function* compileSteps(document: Document, context: CompileContext): Step
           policies: chain.policies,
           handle: chain.handle,
           onResponse: chain.onResponse,
+          recheck: chain.recheck,
           renderError: answer.renderError,
         }
         routes.push(compiled)
@@ -207,6 +223,8 @@ export function* compileSteps(document: Document, context: CompileContext): Step
       routes,
       matcher,
       protocols: units.protocols ?? [],
+      consumers,
+      longCalls: context.longCalls,
       isTrusted: trustOf(document.settings.trustedProxies),
     }
     upstreams.commit()

@@ -20,10 +20,12 @@ export type ResponseHead = { status: number; headers: HeaderList }
  * One policy of one route, built when configuration loads.
  * `request` calls `next(call)` to go on, answers with `call.respond(…)`, or throws a GatewayError.
  * `response` sees the head of every response of the route, also the gateway's own errors, in reverse policy order.
+ * `recheck` is asked after a reload about a call that goes on, such as a WebSocket: the error to end it with, or null.
  */
 export type Policy = {
   readonly request?: (call: Call, next: Handler) => void | Promise<void>
   readonly response?: (call: Call, response: ResponseHead) => void
+  readonly recheck?: (call: Call, consumers: readonly Consumer[]) => GatewayError | null
 }
 
 /**

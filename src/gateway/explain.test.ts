@@ -7,6 +7,7 @@ import { createCountersMemory, sharedCounters } from '#storage/shared-counters'
 import { compile } from './compile.ts'
 import { definePolicy } from './contract.ts'
 import { explain } from './explain.ts'
+import { LongCalls } from './long-calls.ts'
 import { UpstreamRegistry } from './upstream.ts'
 
 const schema = z.strictObject({})
@@ -27,6 +28,7 @@ const snapshotOf = (services: string) => {
     units: { policies, handlers: [] },
     counters: sharedCounters(createCountersMemory({ slots: 64 })),
     upstreams: new UpstreamRegistry(new TimerWheel()),
+    longCalls: new LongCalls(new TimerWheel()),
     revision: 1,
   })
 }

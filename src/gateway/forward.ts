@@ -4,15 +4,17 @@ import type { ClientExchange, ResponseHandler } from '#http/client'
 import { getHeader, type HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
+import { EventStream, isEventStream } from './event-stream.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
 import { outgoingRequest } from './outgoing-request.ts'
 import { RequestBody } from './request-body.ts'
 import { backoff, retryAfter } from './retry/backoff.ts'
 import { type RetryPolicy, repeatsAfter } from './retry/policy.ts'
 import { type Outcome, outcomeOf, type Target } from './target.ts'
-import { tunnel } from './tunnel.ts'
+import { openTunnel } from './tunnel.ts'
 import type { Upstream } from './upstream.ts'
 import { upstreamFields } from './upstream-fields.ts'
+import { acceptOpening, type WebSocketOpening, webSocketOpening } from './websocket-opening.ts'
 
 /** Sees, and may change, the body of a response on its way to the client. */
 export interface ResponseFilter {
@@ -90,6 +92,9 @@ class Forward implements ResponseHandler, CallForward {
   #headers: HeaderList | null = null
   /** Runs while the next try waits. */
   #timer: NodeJS.Timeout | null = null
+  /** Set when the call asks for a WebSocket. */
+  #opening: WebSocketOpening | null = null
+  #events: EventStream | null = null
 
   constructor(call: GatewayCall, options: ForwardOptions) {
     const { upstream, deadline } = options
@@ -108,6 +113,10 @@ class Forward implements ResponseHandler, CallForward {
         this.#fail(error),
       )
     call.forward = this
+    if (call.exchange.upgradeProtocol !== null && options.body === undefined) {
+      this.#opening = webSocketOpening(call)
+      if (this.#opening !== null) this.#fields += this.#opening.fields
+    }
     this.#policy.budget.note(this.#startedAt)
     this.#next(false)
   }
@@ -127,7 +136,9 @@ class Forward implements ResponseHandler, CallForward {
     this.#call.target = target.authority
     this.#client = null
     this.#ready = false
-    const request = outgoingRequest(this.#call, this.#options, target, this.#fields, this.#deadline - monotonicMs())
+    const left = this.#deadline - monotonicMs()
+    const opens = this.#opening !== null
+    const request = outgoingRequest(this.#call, this.#options, target, this.#fields, left, opens)
     const client = target.pool.request(request, this, fresh)
     // On a connection that was open already everything may have happened by now.
     if (!this.#ready && turn === this.#turn) this.#client = client
@@ -186,16 +197,27 @@ class Forward implements ResponseHandler, CallForward {
     this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
     this.#filter = filter
     this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
+    if (length < 0 && isEventStream(headers)) this.#watchEvents()
+  }
+
+  /** A stream of events may be silent for as long as it likes. */
+  #watchEvents(): void {
+    this.#client?.setIdleTimeout(Number.POSITIVE_INFINITY)
+    this.#events = new EventStream(this.#call, () => this.#endEvents())
+  }
+
+  #endEvents(): void {
+    this.abandon()
+    this.#exchange.end(null)
   }
 
   onBodyData(chunk: Buffer): void {
     const filter = this.#filter
-    if (filter === null) {
-      if (!this.#exchange.write(chunk)) this.#client?.pause()
-      return
-    }
-    const bytes = filter.data(chunk)
-    if (bytes !== null && !this.#exchange.write(bytes)) this.#client?.pause()
+    const bytes = filter === null ? chunk : filter.data(chunk)
+    if (bytes === null) return
+    const events = this.#events
+    if (!this.#exchange.write(events === null ? bytes : events.pass(bytes))) this.#client?.pause()
+    events?.passed()
   }
 
   onPause(): void {
@@ -221,10 +243,16 @@ class Forward implements ResponseHandler, CallForward {
   }
 
   onUpgrade(headers: HeaderList, stream: RawStream): void {
+    try {
+      acceptOpening(this.#call, this.#opening as WebSocketOpening, headers)
+    } catch (error) {
+      stream.destroy()
+      this.onError(toGatewayError(error))
+      return
+    }
     this.#status = 101
     this.#done('ok')
-    this.#call.noteStatus(101)
-    tunnel(this.#exchange, headers, this.#call.requestId, stream)
+    openTunnel(this.#call, headers, stream)
   }
 
   // ---- failures
@@ -304,6 +332,7 @@ class Forward implements ResponseHandler, CallForward {
     const now = monotonicMs()
     this.#client = null
     this.#body?.detach()
+    this.#events?.close()
     const headAt = this.#responding ? this.#headAt : now
     this.#target?.end(outcome, headAt - this.#triedAt, this.#status)
     this.#call.upstreamMs = now - this.#startedAt

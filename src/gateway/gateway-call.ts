@@ -8,6 +8,7 @@ import type { Consumer } from './contract.ts'
 import { type Forwarding, readForwarding } from './forwarded-headers.ts'
 import { renderProblem } from './respond-error.ts'
 import type { ErrorRenderer, Route, Snapshot } from './snapshot.ts'
+import type { WebSocketLimits } from './tunnel.ts'
 
 /** Hears of every call after its reply, also of refused and broken ones. */
 export type CallObserver = (call: GatewayCall, outcome: CallOutcome) => void
@@ -40,6 +41,9 @@ export class GatewayCall implements Call, ExchangeListener {
   consumer: Consumer | null = null
   ai: AiUsage | null = null
   bodyLimit = Number.POSITIVE_INFINITY
+  credential: string | null = null
+  webSocket: WebSocketLimits | null = null
+  heartbeat = Number.POSITIVE_INFINITY
   upstreamMs = 0
   target = ''
   retries = 0
@@ -136,6 +140,11 @@ export class GatewayCall implements Call, ExchangeListener {
   /** Marks the status of an answer that does not go through `beginResponse` (a protocol switch). */
   noteStatus(status: number): void {
     this.#status = status
+  }
+
+  /** Records why a call ended whose answer had begun and was fine so far. */
+  noteError(error: GatewayError): void {
+    this.#error ??= error
   }
 
   /** Ends the call with an error: as an answer when none has begun, else by cutting it visibly. */

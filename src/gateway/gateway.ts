@@ -10,6 +10,7 @@ import type { Counters } from '#storage/counters'
 import { type CompileContext, compile, compileSteps, type Units } from './compile.ts'
 import { enter } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
+import { LongCalls } from './long-calls.ts'
 import { renderProblem } from './respond-error.ts'
 import type { Snapshot } from './snapshot.ts'
 import { UpstreamRegistry } from './upstream.ts'
@@ -53,8 +54,9 @@ export type Gateway = {
 export const createGateway = (options: GatewayOptions, document: Document, revision: number): Gateway => {
   const wheel = new TimerWheel()
   const upstreams = new UpstreamRegistry(wheel)
+  const longCalls = new LongCalls(wheel)
   const { units, counters } = options
-  const compileContext = (of: number): CompileContext => ({ units, counters, upstreams, revision: of })
+  const compileContext = (of: number): CompileContext => ({ units, counters, upstreams, longCalls, revision: of })
   let snapshot = compile(document, compileContext(revision))
   let activeCalls = 0
   const observer: CallObserver = (call, outcome) => {
@@ -90,6 +92,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     snapshot = next
     server.context.limits = { ...settings.limits }
     server.context.timeouts = { requestHead: settings.timeouts.requestHead, idle: settings.timeouts.idle }
+    longCalls.recheck(next)
   }
   return {
     get snapshot() {

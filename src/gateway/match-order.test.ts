@@ -22,6 +22,7 @@ const routeOf = ({ path, hosts = [], methods = [], predicates = [] }: Given, ind
     policies: [],
     handle: () => {},
     onResponse: null,
+    recheck: null,
     renderError: null,
   }
 }

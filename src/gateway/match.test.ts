@@ -27,6 +27,7 @@ const route = (
       policies: [],
       handle: () => {},
       onResponse: null,
+      recheck: null,
       renderError: null,
     },
   }

@@ -4,12 +4,6 @@ import type { ForwardOptions } from './forward.ts'
 import type { GatewayCall } from './gateway-call.ts'
 import type { Target } from './target.ts'
 
-/** Only WebSocket leaves HTTP through here: `Upgrade: h2c` and the like would tunnel past every policy. */
-const upgradeOf = ({ upgradeProtocol, framing }: ServerExchange, body: Buffer | undefined): string | null => {
-  if (upgradeProtocol === null || framing !== 'none' || body !== undefined) return null
-  return upgradeProtocol.toLowerCase() === 'websocket' ? 'websocket' : null
-}
-
 /** Bytes of the body that will be sent, or -1 when that is not known before its end. */
 const lengthOf = (exchange: ServerExchange, { body, requestFilter }: ForwardOptions): number => {
   if (body !== undefined) return body.length
@@ -17,13 +11,17 @@ const lengthOf = (exchange: ServerExchange, { body, requestFilter }: ForwardOpti
   return exchange.framing === 'length' && requestFilter === undefined ? exchange.contentLength : -1
 }
 
-/** The request of one try at `target`; `left` is the time in milliseconds until the whole call must be over. */
+/**
+ * The request of one try at `target`; `left` is the time in milliseconds until the whole call must be over. A call that
+ * asks for a WebSocket (`webSocketOpening`) does so with GET (RFC 6455 §4.1), whatever it came with.
+ */
 export const outgoingRequest = (
   call: GatewayCall,
   options: ForwardOptions,
   target: Target,
   fields: string,
   left: number,
+  webSocket: boolean,
 ): OutgoingRequest => {
   const { exchange } = call
   const { body, patient, upstream } = options
@@ -34,13 +32,13 @@ export const outgoingRequest = (
   const question = call.query !== '' || exchange.target.endsWith('?') ? '?' : ''
   const path = options.target ?? call.forwardPath + question + call.query
   return {
-    method: options.method ?? call.method,
+    method: webSocket ? 'GET' : (options.method ?? call.method),
     target: target.basePath + path,
     host: preserveHost && exchange.host !== '' ? exchange.host : target.authority,
     fields,
     length: lengthOf(exchange, options),
     body: body ?? null,
-    upgrade: upgradeOf(exchange, body),
+    upgrade: webSocket ? 'websocket' : null,
     connectTimeout: Math.min(timeouts.connect, perTryTimeout),
     responseTimeout: Math.min(silence, perTryTimeout),
     idleTimeout: patient === true ? silence : (timeouts.idle ?? timeouts.response),

@@ -2,7 +2,8 @@ import type { GatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
 import type { Call } from './call.ts'
 import type { Predicate } from './conditions.ts'
-import type { Handler, ProtocolUnit, ResponseHead } from './contract.ts'
+import type { Consumer, Handler, ProtocolUnit, ResponseHead } from './contract.ts'
+import type { LongCalls } from './long-calls.ts'
 import type { Matcher } from './match.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -30,6 +31,8 @@ export type Route = {
   readonly handle: Handler
   /** Null where no policy looks at responses. */
   readonly onResponse: ((call: Call, response: ResponseHead) => void) | null
+  /** Null where no policy minds what happens after a call has begun. */
+  readonly recheck: ((call: Call, consumers: readonly Consumer[]) => GatewayError | null) | null
   readonly renderError: ErrorRenderer | null
 }
 
@@ -39,6 +42,9 @@ export type Snapshot = {
   readonly routes: readonly Route[]
   readonly matcher: Matcher
   readonly protocols: readonly ProtocolUnit[]
+  readonly consumers: readonly Consumer[]
+  /** Not part of the configuration: where a call of this worker says that it may go on for long. */
+  readonly longCalls: LongCalls
   /** Null when no proxy is trusted, which is the usual case and costs nothing. */
   readonly isTrusted: ((address: string) => boolean) | null
 }

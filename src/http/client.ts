@@ -58,6 +58,8 @@ export interface ClientExchange {
   end(trailers: HeaderList | null): void
   pause(): void
   resume(): void
+  /** Milliseconds that may pass without a byte of the response body, from now on. */
+  setIdleTimeout(ms: number): void
   /** Gives up; the handler hears nothing more, and the connection is closed. */
   abort(): void
 }

@@ -62,6 +62,9 @@ export const testCall = (input: TestCallInput = {}): TestCall => {
     startedAt: 1_700_000_000_000,
     startedMono: 0,
     consumer: input.consumer ?? null,
+    credential: null,
+    webSocket: null,
+    heartbeat: Number.POSITIVE_INFINITY,
     ai: null,
     responseHeaders,
     get response() {

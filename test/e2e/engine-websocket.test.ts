@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { head } from '../conformance/case-table.ts'
 import {
+  eventually,
   headerOf,
   headersOf,
   type Portico,
@@ -27,6 +28,7 @@ before(async () => {
     server,
     handleProtocols: offered => [...offered][0] ?? false,
     maxPayload: 64 * 1024 * 1024,
+    perMessageDeflate: true,
   })
   webSockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
     sockets.push(socket)
@@ -42,12 +44,18 @@ before(async () => {
     const request = await connection.readRequest(600_000)
     if (!request) return
     if (request.target === '/raw/refused') {
-      connection.send('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno')
+      connection.send('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno')
       return
     }
-    // The first bytes of the new protocol travel in the same segment as the 101.
+    if (request.target === '/raw/ignored') {
+      connection.send('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok')
+      return
+    }
+    const answered = request.target === '/raw/liar' ? 'another' : (headerOf(request, 'sec-websocket-key') ?? '')
+    const accept = createHash('sha1').update(`${answered}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+    // The first frame travels in the same segment as the 101.
     connection.send(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${headerOf(request, 'upgrade')}\r\n\r\nready`,
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n\x81\x05ready`,
     )
   })
   portico = await startPortico({
@@ -187,12 +195,20 @@ test('100 WebSockets at once', async () => {
   for (const socket of all) socket.terminate()
 })
 
-const upgrade = (target: string, protocol: string, after = ''): string =>
-  head(`GET ${target} HTTP/1.1`, 'Connection: keep-alive, Upgrade', `Upgrade: ${protocol}`) + after
+const key = 'dGhlIHNhbXBsZSBub25jZQ=='
+
+const upgrade = (target: string, ...more: string[]): string =>
+  head(`GET ${target} HTTP/1.1`, 'Connection: keep-alive, Upgrade', 'Upgrade: websocket', ...more)
+
+const handshake = (target: string, after = ''): string =>
+  upgrade(target, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`) + after
+
+/** A masked text frame whose key is zero, so that its payload can be read on the wire. */
+const masked = (text: string): string => `\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`
 
 test('bytes around the switch are not lost in either direction', async () => {
   const client = await rawClient(portico.gatewayPort)
-  client.send(upgrade('/raw/x', 'websocket', 'early'))
+  client.send(handshake('/raw/x', masked('early')))
   const response = await client.readResponse()
   assert.equal(response.status, 101)
   assert.equal(headerOf(response, 'upgrade')?.toLowerCase(), 'websocket')
@@ -200,10 +216,10 @@ test('bytes around the switch are not lost in either direction', async () => {
   await client.readUntil('ready')
   const connection = raw.connections.at(-1)
   await connection?.readUntil('early')
-  client.send('more')
+  client.send(masked('more'))
   await connection?.readUntil('more')
-  connection?.send('HTTP/1.1 200 OK\r\n\r\nnot parsed')
-  await client.readUntil('not parsed')
+  connection?.send('\x81\x13HTTP/1.1 200 OK\r\n\r\n')
+  await client.readUntil('200 OK')
   client.end()
   await connection?.waitClose()
   client.destroy()
@@ -211,9 +227,86 @@ test('bytes around the switch are not lost in either direction', async () => {
 
 test('an upgrade that the origin refuses is an ordinary response', async () => {
   const client = await rawClient(portico.gatewayPort)
-  client.send(upgrade('/raw/refused', 'websocket'))
+  client.send(handshake('/raw/refused'))
   const response = await client.readFinalResponse()
   assert.deepEqual([response.status, response.body.toString()], [403, 'no'])
   assert.deepEqual(headersOf(response, 'upgrade'), [])
   client.destroy()
+})
+
+test('an upgrade that the origin ignores is an ordinary response too', async () => {
+  const client = await rawClient(portico.gatewayPort)
+  client.send(handshake('/raw/ignored'))
+  const response = await client.readFinalResponse()
+  assert.deepEqual([response.status, response.body.toString()], [200, 'ok'])
+  client.destroy()
+})
+
+for (const [what, more, status] of [
+  ['without a version', [`Sec-WebSocket-Key: ${key}`], 426],
+  ['of version 8', ['Sec-WebSocket-Version: 8', `Sec-WebSocket-Key: ${key}`], 426],
+  ['without a key', ['Sec-WebSocket-Version: 13'], 400],
+  ['with a key that is none', ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: hello'], 400],
+] as [string, string[], number][])
+  test(`a handshake ${what} is ${status} and reaches nobody (RFC 6455 §4.2.1)`, async () => {
+    const before = raw.requests.length
+    const client = await rawClient(portico.gatewayPort)
+    client.send(upgrade('/raw/x', ...more))
+    const response = await client.readFinalResponse()
+    assert.equal(response.status, status)
+    if (status === 426) assert.equal(headerOf(response, 'sec-websocket-version'), '13')
+    assert.equal(raw.requests.length, before)
+    client.destroy()
+  })
+
+test('an origin that answers another key is 502 (RFC 6455 §4.1)', async () => {
+  const client = await rawClient(portico.gatewayPort)
+  client.send(handshake('/raw/liar'))
+  assert.equal((await client.readFinalResponse()).status, 502)
+  await raw.connections.at(-1)?.waitClose()
+  client.destroy()
+})
+
+test('frames that break the protocol go no further: 1002 to both sides', async () => {
+  const client = await rawClient(portico.gatewayPort)
+  client.send(handshake('/raw/x'))
+  await client.readUntil('ready')
+  const connection = raw.connections.at(-1)
+  client.send(`${masked('good')}\x81\x03bad`)
+  await client.readUntil('invalid frame')
+  await connection?.readUntil('good')
+  client.end()
+  const { rest } = (await connection?.waitClose()) ?? { rest: Buffer.alloc(0) }
+  assert.ok(!rest.includes('bad'))
+  assert.equal(rest[rest.length - 21], 0x88, 'a close frame comes last')
+  client.destroy()
+})
+
+test('fragments and compressed messages pass', async () => {
+  const socket = new WebSocket(`ws://127.0.0.1:${portico.gatewayPort}/ws/echo`, { perMessageDeflate: { threshold: 0 } })
+  await within(once(socket, 'open'), () => 'a WebSocket')
+  assert.match(socket.extensions, /permessage-deflate/)
+  const long = 'again and again '.repeat(10_000)
+  socket.send(long.slice(0, 1000), { fin: false })
+  socket.send(long.slice(1000, 70_000), { fin: false })
+  socket.ping('between fragments')
+  socket.send(long.slice(70_000))
+  assert.equal((await message(socket)).toString(), long)
+  socket.close()
+  await closed(socket)
+})
+
+test('a WebSocket is one call on record, with its bytes both ways', async () => {
+  const socket = await open('/ws/echo?on=record')
+  socket.send(randomBytes(100_000))
+  await message(socket)
+  socket.close(1000)
+  await closed(socket)
+  const call = await eventually(async () => {
+    const { body } = await portico.console('/api/calls?limit=1')
+    const [item] = (body as { items: Record<string, unknown>[] }).items
+    return (item?.['bytesIn'] as number) > 100_000 ? (item as Record<string, unknown>) : null
+  }, 'the record of the call')
+  assert.deepEqual([call['status'], call['errorCode'], call['path']], [101, '', '/ws/echo'])
+  assert.ok((call['bytesOut'] as number) > 100_000)
 })

@@ -158,6 +158,12 @@ export class ClientConnection implements ClientExchange, BodySink {
     this.#socket.resume()
   }
 
+  setIdleTimeout(ms: number): void {
+    if (this.#request === null) return
+    this.#request = { ...this.#request, idleTimeout: ms }
+    if (!this.#paused) this.#setTimer(ms)
+  }
+
   abort(): void {
     this.#handler = null
     this.#close()

@@ -43,12 +43,14 @@ export const ipAllow = definePolicy({
       verdicts.set(text, verdict)
       return verdict
     }
+    const refused = () =>
+      new GatewayError('address-not-allowed', { detail: 'Calls from this address are not allowed.' })
     return {
       request(call, next) {
-        if (!isAllowed(call.clientAddress))
-          throw new GatewayError('address-not-allowed', { detail: 'Calls from this address are not allowed.' })
+        if (!isAllowed(call.clientAddress)) throw refused()
         return next(call)
       },
+      recheck: call => (isAllowed(call.clientAddress) ? null : refused()),
     }
   },
 })

@@ -130,7 +130,14 @@ export const keyAuth = definePolicy({
         if (consumer === null) throw refused('The API key is not valid.')
         removeKey(call, places, key)
         call.consumer = consumer
+        call.credential = key
         return next(call)
+      },
+      recheck(call, consumers) {
+        const { credential } = call
+        if (credential === null) return config.optional ? null : missing()
+        const owner = findConsumer(keyIndex(consumers), credential)
+        return owner?.name === call.consumer?.name ? null : refused('The API key is no longer valid.')
       },
     }
   },

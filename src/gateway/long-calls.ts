@@ -1,0 +1,58 @@
+import type { GatewayError } from '#base/errors'
+import type { TimerWheel } from '#http/timer-wheel'
+import type { Call } from './call.ts'
+import type { Route, Snapshot } from './snapshot.ts'
+
+/** A call that may go on for hours: a tunnel, or a stream of events. It must be able to end before its time. */
+export interface LongCall {
+  readonly call: Call
+  /** The gateway shuts down: ends so that the client can go on elsewhere, if it is that kind of call. */
+  goAway(): void
+  /** The call is no longer allowed. */
+  revoke(error: GatewayError): void
+}
+
+/** The long calls of one worker, whichever snapshot they began with. */
+export class LongCalls {
+  readonly wheel: TimerWheel
+  readonly #calls = new Set<LongCall>()
+  #leaving = false
+
+  constructor(wheel: TimerWheel) {
+    this.wheel = wheel
+  }
+
+  get size(): number {
+    return this.#calls.size
+  }
+
+  add(call: LongCall): void {
+    this.#calls.add(call)
+    if (this.#leaving) call.goAway()
+  }
+
+  remove(call: LongCall): void {
+    this.#calls.delete(call)
+  }
+
+  /** From now on every long call, also one that begins later, is asked to end. */
+  goAway(): void {
+    this.#leaving = true
+    for (const call of this.#calls) call.goAway()
+  }
+
+  /**
+   * Asks the policies of the new configuration whether they still let each call be. The policies that a call met are
+   * asked where its route is gone: removing a route stops new calls only, but a revoked key always counts.
+   */
+  recheck(snapshot: Snapshot): void {
+    if (this.#calls.size === 0) return
+    const routes = new Map<string, Route>(snapshot.routes.map(route => [route.id, route]))
+    for (const long of this.#calls) {
+      const before = long.call.route
+      const route = before === null ? null : (routes.get(before.id) ?? before)
+      const error = route?.recheck?.(long.call, snapshot.consumers) ?? null
+      if (error !== null) long.revoke(error)
+    }
+  }
+}
