@@ -9,9 +9,10 @@ import type { ConfigError } from './errors.ts'
 import { decode } from './issues.ts'
 import { createPolicyMerge, isMap } from './policies.ts'
 import { Problems } from './problems.ts'
+import { quickValues } from './quick-values.ts'
 import { rootShape, settingsSchema } from './schema.ts'
 import { decodeSection, decodeService, type ServiceContext } from './services.ts'
-import { maxFileSize, readSource } from './source.ts'
+import { lazySource, maxFileSize, readSource } from './source.ts'
 import { fileProblem } from './substitute.ts'
 import { readValues } from './values.ts'
 
@@ -85,12 +86,22 @@ export const parseDocument = (text: string, options: ParseOptions): LoadResult =
   const bare = text.startsWith('\uFEFF') ? text.slice(1) : text
   if (Buffer.byteLength(bare) > maxFileSize) return failure(file, 'the file is larger than 16 MB')
 
+  const surroundings = { env, folder: dirname(resolve(file)), readFile }
+  const quick = quickValues(bare, surroundings)
+  if (isMap(quick)) {
+    // Where things stand is only asked when something is wrong: the full reading takes ten times as long.
+    const problems = new Problems(file, lazySource(bare))
+    const document = decodeRoot(quick, problems, options)
+    if (problems.found) return { ok: false, errors: problems.list() }
+    return { ok: true, document: freeze(document), warnings: problems.warnings }
+  }
+
   const source = readSource(bare)
   const problems = new Problems(file, source)
   for (const { offset, message, suggestion } of source.problems) problems.reportAt(offset, message, suggestion)
   if (problems.found) return { ok: false, errors: problems.list() }
 
-  const values = readValues(source, { env, folder: dirname(resolve(file)), readFile })
+  const values = readValues(source, surroundings)
   for (const { offset, message, suggestion } of values.problems) problems.reportAt(offset, message, suggestion)
   for (const node of values.unfilled) problems.unfilled.add(node)
   if (!values.complete) return { ok: false, errors: problems.list() }

@@ -207,3 +207,21 @@ export const readSource = (text: string): Source => {
     follow,
   }
 }
+
+/** The same, read when a place is first asked for. */
+export const lazySource = (text: string): Source => {
+  let read: Source | null = null
+  const source = (): Source => (read ??= readSource(text))
+  return {
+    get root() {
+      return source().root
+    },
+    get problems() {
+      return source().problems
+    },
+    position: offset => source().position(offset),
+    locate: (path, part) => source().locate(path, part),
+    node: path => source().node(path),
+    follow: node => source().follow(node),
+  }
+}
