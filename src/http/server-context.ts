@@ -32,6 +32,8 @@ export type ServerContext = {
   readonly wheel: TimerWheel
   readonly connections: Set<Connection>
   draining: boolean
+  /** False writes and reads by the documented ways of Node only. */
+  readonly direct: boolean
   /** Requests whose head was accepted. */
   requests: number
   onExchange(exchange: ServerExchange): void

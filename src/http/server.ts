@@ -14,7 +14,7 @@ export type HttpServerOptions = {
   timeouts: ServerTimeouts
   onExchange: (exchange: ServerExchange) => void
   onInvalid: ServerContext['onInvalid']
-  /** False reads accepted sockets by `data` events, the way without Node's internals. */
+  /** False reads and writes by the documented ways only, without the internals of Node. */
   direct?: boolean
 }
 
@@ -51,6 +51,7 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
     wheel: options.wheel,
     connections: new Set(),
     draining: false,
+    direct: options.direct ?? true,
     requests: 0,
     onExchange: options.onExchange,
     onInvalid: options.onInvalid,
@@ -69,7 +70,7 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
     context,
     accept,
     listen: where => {
-      const server = createSocketServer(open => accept(open, 'detect'), options.direct)
+      const server = createSocketServer(open => accept(open, 'detect'), context.direct)
       servers.push(server)
       return listen(server, { backlog: 1024, ...where })
     },

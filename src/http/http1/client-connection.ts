@@ -8,11 +8,11 @@ import type { HeaderList } from '../headers.ts'
 import type { BodySink } from '../message.ts'
 import { parseResponseHead, type ResponseHead } from '../parse-head.ts'
 import { onreadInto } from '../socket-reading.ts'
+import { SocketWriter } from '../socket-writer.ts'
 import { Timer } from '../timer-wheel.ts'
 import { chunkSize, lastChunk } from './head-text.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
 import { requestHeadText } from './request-head-text.ts'
-import { writeTextAndBytes } from './socket-writer.ts'
 
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'raw' | 'closed'
 
@@ -26,6 +26,7 @@ export class ClientConnection implements ClientExchange, BodySink {
   reused = false
   readonly #pool: Pool
   readonly #socket: Socket
+  readonly #writer: SocketWriter
   readonly #timer: Timer
   #phase: Phase = 'connecting'
   #handler: ResponseHandler | null = null
@@ -65,6 +66,7 @@ export class ClientConnection implements ClientExchange, BodySink {
       })
       this.#socket = socket
     }
+    this.#writer = new SocketWriter(this.#socket, pool.options.origin.tls === null)
     this.#socket.on('drain', () => this.#onDrain())
     this.#socket.on('end', () => this.#onEnd())
     this.#socket.on('error', error => this.#onSocketError(error))
@@ -96,26 +98,22 @@ export class ClientConnection implements ClientExchange, BodySink {
     this.#phase = 'head'
     this.#setTimer(request.responseTimeout)
     if (request.body !== null) {
-      const head = this.#head
-      this.#head = ''
       this.#requestDone = true
-      writeTextAndBytes(this.#socket, head, request.body, '')
+      this.#writer.bytes(this.#takeHead(), request.body, '')
     } else if (request.length === 0) {
-      const head = this.#head
-      this.#head = ''
       this.#requestDone = true
-      this.#socket.write(head, 'latin1')
+      this.#writer.text(this.#takeHead())
     }
     const handler = this.#handler as ResponseHandler
     handler.onReady(this)
     // Body bytes that were already there left together with the head; else it goes alone now.
-    if (this.#head !== '') this.#flushHead()
+    if (this.#head !== '') this.#writer.text(this.#takeHead())
   }
 
-  #flushHead(): void {
+  #takeHead(): string {
     const head = this.#head
     this.#head = ''
-    this.#socket.write(head, 'latin1')
+    return head
   }
 
   // ---- ClientExchange
@@ -123,25 +121,23 @@ export class ClientConnection implements ClientExchange, BodySink {
   write(chunk: Buffer): boolean {
     const request = this.#request
     if (request === null || this.#requestDone || chunk.length === 0) return true
-    let before = this.#head
-    this.#head = ''
+    let before = this.#takeHead()
     let after = ''
     if (request.length < 0) {
       before += chunkSize(chunk.length)
       after = '\r\n'
     }
     if (this.#phase === 'head') this.#setTimer(request.responseTimeout)
-    return writeTextAndBytes(this.#socket, before, chunk, after)
+    return this.#writer.bytes(before, chunk, after)
   }
 
   end(trailers: HeaderList | null): void {
     const request = this.#request
     if (request === null || this.#requestDone) return
     this.#requestDone = true
-    let text = this.#head
-    this.#head = ''
+    let text = this.#takeHead()
     if (request.length < 0) text += lastChunk(trailers)
-    if (text !== '') this.#socket.write(text, 'latin1')
+    if (text !== '') this.#writer.text(text)
   }
 
   pause(): void {
@@ -252,7 +248,7 @@ export class ClientConnection implements ClientExchange, BodySink {
     this.#phase = 'raw'
     this.#handler = null
     this.#pool.options.wheel.remove(this.#timer)
-    this.#raw = new RawSocketStream(this.#socket, reading => {
+    this.#raw = new RawSocketStream(this.#socket, this.#writer, reading => {
       if (reading) this.#socket.resume()
       else this.#socket.pause()
     })

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RawStream } from '../message.ts'
-import { writeBytes } from './socket-writer.ts'
+import type { SocketWriter } from '../socket-writer.ts'
 
 /** The bytes of a connection after it left HTTP (RFC 9110 §7.8). The owning connection feeds it what it reads. */
 export class RawSocketStream implements RawStream {
@@ -11,20 +11,22 @@ export class RawSocketStream implements RawStream {
   bytesIn = 0
   bytesOut = 0
   readonly #socket: Socket
+  readonly #writer: SocketWriter
   readonly #setReading: (reading: boolean) => void
 
-  constructor(socket: Socket, setReading: (reading: boolean) => void) {
+  constructor(socket: Socket, writer: SocketWriter, setReading: (reading: boolean) => void) {
     this.#socket = socket
+    this.#writer = writer
     this.#setReading = setReading
   }
 
   write(chunk: Buffer): boolean {
     this.bytesOut += chunk.length
-    return writeBytes(this.#socket, chunk)
+    return this.#writer.bytes('', chunk, '')
   }
 
   end(): void {
-    this.#socket.end()
+    this.#writer.end()
   }
 
   pause(): void {

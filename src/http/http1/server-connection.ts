@@ -9,12 +9,12 @@ import type { BodySink, PeerInfo } from '../message.ts'
 import { parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
 import type { Connection, OpenSocket, ServerContext } from '../server-context.ts'
+import { SocketWriter } from '../socket-writer.ts'
 import { Timer } from '../timer-wheel.ts'
 import { statusLine } from './head-text.ts'
 import { peerInfo } from './peer-info.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
 import { Http1Exchange } from './server-exchange.ts'
-import { writeTextAndBytes } from './socket-writer.ts'
 
 /**
  * head: waiting for (the rest of) a request head · wait: a request is being answered and its body, if any, has been
@@ -40,6 +40,7 @@ export class ServerConnection implements BodySink, Connection {
   requestStartedMono = 0
   readonly #context: ServerContext
   readonly #socket: Socket
+  readonly #writer: SocketWriter
   readonly #timer: Timer
   #phase: Phase = 'head'
   #pending: Buffer | null = null
@@ -58,6 +59,7 @@ export class ServerConnection implements BodySink, Connection {
     this.#context = context
     const socket = open((bytes, length) => this.#onBytes(bytes, length))
     this.#socket = socket
+    this.#writer = new SocketWriter(socket, context.direct)
     this.peer = peerInfo(socket)
     this.#timer = new Timer(() => this.#onTimeout())
     context.wheel.set(this.#timer, context.timeouts.requestHead)
@@ -93,7 +95,7 @@ export class ServerConnection implements BodySink, Connection {
     }
     this.#sink = sink
     if (exchange.expectsContinue && !exchange.responseStarted && this.#pending === null)
-      this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+      this.#writer.text('HTTP/1.1 100 Continue\r\n\r\n')
     this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
     this.#pump()
   }
@@ -138,14 +140,14 @@ export class ServerConnection implements BodySink, Connection {
 
   write(before: string, chunk: Buffer, after: string): boolean {
     if (this.#closed) return true
-    const ready = writeTextAndBytes(this.#socket, before, chunk, after)
+    const ready = this.#writer.bytes(before, chunk, after)
     // A client that does not read holds memory: it gets as long as an idle one.
     if (!ready && this.#phase === 'wait') this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
     return ready
   }
 
   writeText(text: string): void {
-    if (!this.#closed) this.#socket.write(text, 'latin1')
+    if (!this.#closed) this.#writer.text(text)
   }
 
   /** Ends the connection in the middle of a response, so that the client notices. */
@@ -153,6 +155,7 @@ export class ServerConnection implements BodySink, Connection {
     this.#exchange = null
     this.#phase = 'linger'
     this.#context.wheel.clear(this.#timer)
+    this.#writer.flush()
     if (reset) this.#socket.resetAndDestroy()
     else this.#socket.destroySoon()
   }
@@ -160,7 +163,7 @@ export class ServerConnection implements BodySink, Connection {
   becomeRaw(): RawSocketStream {
     this.#phase = 'raw'
     this.#context.wheel.clear(this.#timer)
-    this.#raw = new RawSocketStream(this.#socket, reading => {
+    this.#raw = new RawSocketStream(this.#socket, this.#writer, reading => {
       this.#setReading(reading)
       if (reading) this.#pump()
     })
@@ -363,7 +366,7 @@ export class ServerConnection implements BodySink, Connection {
     const { status, headers, body } = this.#context.onInvalid(error, this.peer, this.requestStartedMono)
     const bytes = Buffer.from(body)
     const head = `${statusLine(status)}${fieldLines(headers)}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`
-    writeTextAndBytes(this.#socket, head, bytes, '')
+    this.#writer.bytes(head, bytes, '')
     this.#linger()
   }
 
@@ -373,7 +376,7 @@ export class ServerConnection implements BodySink, Connection {
     this.#pending = null
     this.#context.wheel.set(this.#timer, this.#context.draining ? drainLingerMs : lingerMs)
     this.#setReading(true)
-    this.#socket.end()
+    this.#writer.end()
   }
 
   #onTimeout(): void {
