@@ -31,4 +31,5 @@ export const callView = (record: CallRecord): CallView => ({
   tokensCached: record.tokensCached,
   costNanoUsd: record.costNanoUsd,
   firstTokenMs: record.firstTokenMs,
+  grpcStatus: record.grpcStatus,
 })

@@ -46,6 +46,7 @@ const callProperties = {
     description: 'AI: time to the first token.',
     examples: [180.5],
   },
+  grpcStatus: optionalCount('gRPC: the status code of the call.', 14),
 } as const
 
 const object = <Properties extends object>(description: string, properties: Properties) => ({

@@ -23,7 +23,7 @@ const isoTime = (ms: number): string => {
   return `${lastText}${String(ms - second * 1000).padStart(3, '0')}Z`
 }
 
-/** One line of JSON with the fields of a call, ended by a line feed; the AI fields only where there was a model. */
+/** One line of JSON with the fields of a call, ended by a line feed; the fields of AI and gRPC only where they say something. */
 export const accessLine = (record: CallRecord): string =>
   `{"startedAt":"${isoTime(record.startedAt)}","requestId":${quote(record.requestId)},"traceId":${quote(record.traceId)},` +
   `"service":${quote(record.service)},"route":${quote(record.route)},"consumer":${quote(record.consumer)},` +
@@ -31,7 +31,9 @@ export const accessLine = (record: CallRecord): string =>
   `"durationMs":${record.durationMs},"upstreamMs":${record.upstreamMs},"gatewayMs":${record.gatewayMs},` +
   `"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"clientAddress":${quote(record.clientAddress)},` +
   `"target":${quote(record.target)},"errorCode":${quote(record.errorCode)},` +
-  `"errorSource":${quote(record.errorSource)},"retries":${record.retries}${aiFields(record)}}\n`
+  `"errorSource":${quote(record.errorSource)},"retries":${record.retries}${grpcField(record)}${aiFields(record)}}\n`
+
+const grpcField = ({ grpcStatus }: CallRecord): string => (grpcStatus === null ? '' : `,"grpcStatus":${grpcStatus}`)
 
 const aiFields = (record: CallRecord): string =>
   record.provider === '' && record.model === ''

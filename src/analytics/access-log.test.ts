@@ -23,9 +23,10 @@ describe('access line', () => {
     const record = { ...emptyRecord(), requestId: 'r', startedAt: 1_700_000_000_005, path: '/x', durationMs: 1.5 }
     const line = accessLine(record)
     assert.ok(line.endsWith('}\n'))
-    const { model, provider, tokensIn, tokensOut, tokensCached, costNanoUsd, firstTokenMs, ...rest } = record
+    const { model, provider, tokensIn, tokensOut, tokensCached, costNanoUsd, firstTokenMs, grpcStatus, ...rest } =
+      record
     assert.deepEqual(JSON.parse(line), { ...rest, startedAt: '2023-11-14T22:13:20.005Z' })
-    const ai = { ...record, model: 'm', provider: 'p', tokensIn: 5 }
+    const ai = { ...record, model: 'm', provider: 'p', tokensIn: 5, grpcStatus: 5 }
     assert.deepEqual(JSON.parse(accessLine(ai)), { ...ai, startedAt: '2023-11-14T22:13:20.005Z' })
   })
 

@@ -141,6 +141,20 @@ describe('metrics', () => {
     assert.equal(samples.find(sample => sample.name === 'portico_requests_total')?.labels['route'], route)
   })
 
+  it('count calls of gRPC by their own status, and no others', () => {
+    const { samples } = render(
+      record({ grpcStatus: 0 }),
+      record({ grpcStatus: 14 }),
+      record({ grpcStatus: 14 }),
+      record(),
+    )
+    const name = 'portico_grpc_requests_total'
+    const labels = { service: 'orders', route: '/orders/{id}' }
+    assert.equal(sampleValue(samples, name, { ...labels, grpc_status: '0' }), 1)
+    assert.equal(sampleValue(samples, name, { ...labels, grpc_status: '14' }), 2)
+    assert.equal(samples.filter(sample => sample.name === name).length, 2)
+  })
+
   it('count tokens, calls and cost by provider and model', () => {
     const ai = { provider: 'demo', model: 'echo', tokensIn: 10, tokensOut: 20, costNanoUsd: 1_500_000_000 }
     const { samples } = render(record(ai), record({ ...ai, tokensCached: 4 }), record())

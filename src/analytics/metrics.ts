@@ -47,8 +47,11 @@ export type AiSeries = {
   costNanoUsd: number
 }
 
+/** Calls of gRPC by their own status. */
+export type GrpcSeries = { service: string; route: string; status: number; requests: number }
+
 /** A plain copy of what one worker has counted since its start; can be sent between threads. */
-export type MetricsSnapshot = { calls: CallSeries[]; ai: AiSeries[] }
+export type MetricsSnapshot = { calls: CallSeries[]; ai: AiSeries[]; grpc: GrpcSeries[] }
 
 export type WorkerMetrics = {
   observe(record: CallRecord): void
@@ -99,8 +102,10 @@ const branch = <Leaf>(tree: Tree<Leaf>, first: string): Map<string, Leaf> => {
 class SeriesSet {
   readonly calls: CallSeries[] = []
   readonly ai: AiSeries[] = []
+  readonly grpc: GrpcSeries[] = []
   readonly #byRoute: Tree<Map<number, CallSeries>> = new Map()
   readonly #byModel: Tree<AiSeries> = new Map()
+  readonly #byGrpcRoute: Tree<Map<number, GrpcSeries>> = new Map()
   readonly #methods = new Map(knownMethods.map((method, index) => [method, index]))
 
   call(service: string, route: string, method: string, status: number): CallSeries {
@@ -127,6 +132,19 @@ class SeriesSet {
     this.ai.push(series)
     return series
   }
+
+  grpcCall(service: string, route: string, status: number): GrpcSeries {
+    const found = this.#byGrpcRoute.get(service)?.get(route)?.get(status)
+    if (found !== undefined) return found
+    if (this.grpc.length >= maxSeries && service !== overflow) return this.grpcCall(overflow, overflow, status)
+    const series = { service, route, status, requests: 0 }
+    const routes = branch(this.#byGrpcRoute, service)
+    let statuses = routes.get(route)
+    if (statuses === undefined) routes.set(route, (statuses = new Map()))
+    statuses.set(status, series)
+    this.grpc.push(series)
+    return series
+  }
 }
 
 /** Counts the calls of one worker by route, method and status: sums only, nothing per call is kept. */
@@ -141,6 +159,7 @@ export const createWorkerMetrics = (): WorkerMetrics => {
       addTime(series.duration, record.durationMs)
       // A call that never reached an upstream says nothing about the upstream's speed.
       if (record.target !== '') addTime(series.upstream, record.upstreamMs)
+      if (record.grpcStatus !== null) set.grpcCall(record.service, record.route, record.grpcStatus).requests++
       if (record.provider === '') return
       const ai = set.model(record.provider, record.model)
       ai.requests++
@@ -149,7 +168,7 @@ export const createWorkerMetrics = (): WorkerMetrics => {
       ai.cached += record.tokensCached ?? 0
       ai.costNanoUsd += record.costNanoUsd ?? 0
     },
-    snapshot: () => structuredClone({ calls: set.calls, ai: set.ai }),
+    snapshot: () => structuredClone({ calls: set.calls, ai: set.ai, grpc: set.grpc }),
   }
 }
 
@@ -173,6 +192,7 @@ export const mergeMetrics = (snapshots: readonly MetricsSnapshot[]): MetricsSnap
       addHistogram(sum.duration, part.duration)
       addHistogram(sum.upstream, part.upstream)
     }
+    for (const part of snapshot.grpc) set.grpcCall(part.service, part.route, part.status).requests += part.requests
     for (const part of snapshot.ai) {
       const sum = set.model(part.provider, part.model)
       sum.requests += part.requests
@@ -182,5 +202,5 @@ export const mergeMetrics = (snapshots: readonly MetricsSnapshot[]): MetricsSnap
       sum.costNanoUsd += part.costNanoUsd
     }
   }
-  return { calls: set.calls, ai: set.ai }
+  return { calls: set.calls, ai: set.ai, grpc: set.grpc }
 }

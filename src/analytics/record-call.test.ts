@@ -18,6 +18,7 @@ const call = (changes: Record<string, unknown> = {}): Call =>
     path: '/orders/7',
     clientAddress: '203.0.113.9',
     ai: null,
+    grpcStatus: null,
     ...changes,
   }) as unknown as Call
 
@@ -72,6 +73,7 @@ describe('call recorder', () => {
         tokensCached: null,
         costNanoUsd: null,
         firstTokenMs: null,
+        grpcStatus: null,
       },
     ])
   })

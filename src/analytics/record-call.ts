@@ -71,6 +71,7 @@ const fillCall = (record: CallRecord, call: Call, outcome: CallOutcome): void =>
   record.tokensOut = ai === null ? null : ai.tokensOut
   record.tokensCached = ai === null ? null : ai.tokensCached
   record.costNanoUsd = ai === null ? null : ai.costNanoUsd
+  record.grpcStatus = call.grpcStatus
   const firstTokenAt = ai === null ? null : ai.firstTokenAt
   record.firstTokenMs = firstTokenAt === null ? null : microseconds(firstTokenAt - call.startedMono)
 }
@@ -103,4 +104,5 @@ export const emptyRecord = (): CallRecord => ({
   tokensCached: null,
   costNanoUsd: null,
   firstTokenMs: null,
+  grpcStatus: null,
 })

@@ -2,6 +2,7 @@ import {
   type AiSeries,
   bucketBounds,
   type CallSeries,
+  type GrpcSeries,
   type Histogram,
   type MetricsSnapshot,
   mergeMetrics,
@@ -163,6 +164,15 @@ const aiMetrics = (ai: readonly AiSeries[]): string => {
   )
 }
 
+const grpcMetrics = (grpc: readonly GrpcSeries[]): string =>
+  counter(
+    'portico_grpc_requests_total',
+    'Calls of gRPC that ended, by their status code.',
+    grpc,
+    ({ service, route, status }) => ({ service, route, grpc_status: String(status) }),
+    series => series.requests,
+  )
+
 const renderGauges = (gauges: readonly Gauge[]): string => {
   const byName = new Map<string, Gauge[]>()
   for (const gauge of gauges) byName.set(gauge.name, [...(byName.get(gauge.name) ?? []), gauge])
@@ -180,6 +190,6 @@ export const prometheusType = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** The metrics page in the Prometheus text format 0.0.4. */
 export const renderPrometheus = (snapshots: readonly MetricsSnapshot[], gauges: readonly Gauge[]): string => {
-  const { calls, ai } = mergeMetrics(snapshots)
-  return callMetrics(calls) + aiMetrics(ai) + renderGauges(gauges)
+  const { calls, ai, grpc } = mergeMetrics(snapshots)
+  return callMetrics(calls) + grpcMetrics(grpc) + aiMetrics(ai) + renderGauges(gauges)
 }

@@ -49,7 +49,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
   let restarts = 0
   let question = 0
   let count = options.count
-  let retired: MetricsSnapshot = { calls: [], ai: [] }
+  let retired: MetricsSnapshot = { calls: [], ai: [], grpc: [] }
   const running = new Set<Running>()
   const listeners = new Set<(worker: Running, message: FromWorker) => void>()
 

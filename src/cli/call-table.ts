@@ -11,6 +11,7 @@ export type CallRow = {
   readonly consumer: string
   readonly durationMs: number
   readonly errorCode: string
+  readonly grpcStatus?: number | null
 }
 
 /**
@@ -47,6 +48,10 @@ const head = ['TIME', 'STATUS', 'METHOD', 'PATH', 'SERVICE', 'CONSUMER', 'MS', '
 const rightAligned = head.indexOf('MS')
 const statusColumn = head.indexOf('STATUS')
 
+/** A gRPC call that failed has HTTP status 200. */
+const errorOf = ({ errorCode, grpcStatus }: CallRow): string =>
+  errorCode === '' && grpcStatus ? `grpc-status ${grpcStatus}` : errorCode
+
 const cellsOf = (call: CallRow): string[] =>
   [
     localTime(call.startedAt),
@@ -56,7 +61,7 @@ const cellsOf = (call: CallRow): string[] =>
     call.service,
     call.consumer,
     Number(call.durationMs).toFixed(1),
-    call.errorCode,
+    errorOf(call),
   ].map(text => shorten(printable(text)) || '-')
 
 const colourOf = (status: string): 'red' | 'yellow' | 'green' =>

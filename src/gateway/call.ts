@@ -68,6 +68,8 @@ export interface Call {
   /** Milliseconds without a byte after which a stream of server-sent events gets a comment; Infinity for never. */
   heartbeat: number
   ai: AiUsage | null
+  /** Status code of a call of gRPC, for the record; null for all others. */
+  grpcStatus: number | null
 
   /** Adds a field to whatever response this call gets. */
   addResponseHeader(name: string, value: string): void

@@ -40,6 +40,7 @@ export class GatewayCall implements Call, ExchangeListener {
   headers: HeaderList
   consumer: Consumer | null = null
   ai: AiUsage | null = null
+  grpcStatus: number | null = null
   bodyLimit = Number.POSITIVE_INFINITY
   credential: string | null = null
   webSocket: WebSocketLimits | null = null

@@ -2,11 +2,12 @@ import { monotonicMs } from '#base/clock'
 import { GatewayError } from '#base/errors'
 import type { Call } from '#gateway/call'
 import type { ProtocolUnit } from '#gateway/contract'
+import type { ResponseFilter } from '#gateway/forward'
 import { type GrpcContentType, grpcContentType } from '#http/grpc/content-type'
 import { grpcTimeout, readGrpcTimeout } from '#http/grpc/timeout'
 import { getHeader, type HeaderList } from '#http/headers'
 import { checkAnswer } from './answer.ts'
-import { errorFields, grpcTypeOf, renderGrpcError } from './render-error.ts'
+import { errorFields, grpcTypeOf, noteStatus, renderGrpcError } from './render-error.ts'
 import { webOptions } from './web.ts'
 
 /** monotonicMs() when the caller gives up; Infinity when it never does. Throws `bad-request`, `upstream-timeout`. */
@@ -33,13 +34,33 @@ const headersFor = (call: Call, type: GrpcContentType, remaining: number): Heade
   return fields
 }
 
+/** Reads how a call ended while everything passes as it is. */
+class StatusReader implements ResponseFilter {
+  readonly rewrites = false
+  readonly #call: Call
+
+  constructor(call: Call, headers: HeaderList) {
+    this.#call = call
+    noteStatus(call, headers)
+  }
+
+  data(chunk: Buffer): Buffer {
+    return chunk
+  }
+
+  end(trailers: HeaderList | null): null {
+    if (trailers !== null) noteStatus(this.#call, trailers)
+    return null
+  }
+}
+
 const nativeOptions = (call: Call) => ({
   filter(status: number, headers: HeaderList) {
     checkAnswer(status, headers)
-    return null
+    return new StatusReader(call, headers)
   },
   conclude(error: GatewayError) {
-    call.exchange.end(errorFields(error))
+    call.exchange.end(errorFields(call, error))
     return true
   },
 })

@@ -3,7 +3,7 @@ import type { Call } from '#gateway/call'
 import { encodeBase64 } from '#http/grpc/base64'
 import { acceptsGrpcText, type GrpcContentType, grpcContentType, readGrpcContentType } from '#http/grpc/content-type'
 import { trailerFrame } from '#http/grpc/frames'
-import { grpcStatusFields, grpcStatusOfError } from '#http/grpc/status'
+import { grpcStatus, grpcStatusFields, grpcStatusOfError } from '#http/grpc/status'
 import { getHeader, type HeaderList } from '#http/headers'
 
 /** How a call speaks gRPC; null when it does not. Never asked for calls that go well on HTTP/1.1 upstreams. */
@@ -17,8 +17,20 @@ export const answerTypeOf = (call: Call, type: GrpcContentType): GrpcContentType
   return accept !== undefined && acceptsGrpcText(accept) ? { ...type, form: 'web-text' } : type
 }
 
+/** Notes the status that stands in these fields for the record of the call. */
+export const noteStatus = (call: Call, fields: HeaderList): void => {
+  const text = getHeader(fields, 'grpc-status')
+  if (text !== undefined) call.grpcStatus = /^\d\d?$/.test(text) ? Number(text) : grpcStatus.UNKNOWN
+}
+
 /** The fields that tell a caller of an error; an error may bring its own status along. */
-export const errorFields = (error: GatewayError): HeaderList => {
+export const errorFields = (call: Call, error: GatewayError): HeaderList => {
+  const fields = fieldsOf(error)
+  noteStatus(call, fields)
+  return fields
+}
+
+const fieldsOf = (error: GatewayError): HeaderList => {
   const own = error.headers ?? []
   const fields = own.includes('grpc-status')
     ? own
@@ -38,7 +50,7 @@ export const renderGrpcError = (
   if (type === null) return null
   const answer = answerTypeOf(call, type)
   const headers: HeaderList = ['content-type', grpcContentType(answer)]
-  const fields = errorFields(error)
+  const fields = errorFields(call, error)
   if (answer.form === 'native') return { status: 200, headers: [...headers, ...fields], body: null }
   const frame = trailerFrame([...fields, 'x-request-id', call.requestId])
   return { status: 200, headers, body: answer.form === 'web-text' ? encodeBase64(frame) : frame }

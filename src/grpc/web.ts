@@ -6,7 +6,7 @@ import { FrameTracker, trailerFrame } from '#http/grpc/frames'
 import { grpcStatus, grpcStatusFields } from '#http/grpc/status'
 import { getHeader, type HeaderList, setHeader } from '#http/headers'
 import { checkAnswer } from './answer.ts'
-import { answerTypeOf, errorFields } from './render-error.ts'
+import { answerTypeOf, errorFields, noteStatus } from './render-error.ts'
 
 /** Fields of a Trailers-Only answer that belong to HTTP; all others are what would have come at the end. */
 const httpFields = new Set(['content-type', 'content-length', 'date', 'server', 'via', 'alt-svc', 'vary'])
@@ -34,11 +34,13 @@ const missingStatus = grpcStatusFields(grpcStatus.UNKNOWN, 'The upstream ended t
 class WebAnswer implements ResponseFilter {
   readonly rewrites = true
   readonly takesTrailers = true
+  readonly #call: Call
   readonly #text: boolean
   readonly #messages = new FrameTracker()
   readonly #early: HeaderList | null
 
-  constructor(text: boolean, early: HeaderList | null) {
+  constructor(call: Call, text: boolean, early: HeaderList | null) {
+    this.#call = call
     this.#text = text
     this.#early = early
   }
@@ -49,7 +51,9 @@ class WebAnswer implements ResponseFilter {
   }
 
   end(trailers: HeaderList | null): Buffer {
-    return this.#frame(trailers ?? this.#early ?? missingStatus)
+    const last = trailers ?? this.#early ?? missingStatus
+    noteStatus(this.#call, last)
+    return this.#frame(last)
   }
 
   /** The last frame after an error; null in the middle of a message, where it would be read as part of that. */
@@ -80,11 +84,11 @@ export const webOptions = (
     const format = readGrpcContentType(getHeader(headers, 'content-type'))?.format
     const early = trailersOnly(headers)
     setHeader(headers, 'content-type', grpcContentType({ form, format: format || type.format }))
-    answer = new WebAnswer(form === 'web-text', early)
+    answer = new WebAnswer(call, form === 'web-text', early)
     return answer
   }
   const conclude: ForwardOptions['conclude'] = error => {
-    const last = answer?.broken(errorFields(error)) ?? null
+    const last = answer?.broken(errorFields(call, error)) ?? null
     if (last === null) return false
     call.exchange.write(last)
     call.exchange.end(null)

@@ -55,10 +55,11 @@ export const callColumns: readonly CallColumn[] = [
   number('tokensCached', 'Nullable(UInt64)'),
   number('costNanoUsd', 'Nullable(UInt64)'),
   number('firstTokenMs', 'Nullable(Float64)'),
+  number('grpcStatus', 'Nullable(UInt64)'),
 ]
 
 /** Version of the bytes; stores that keep bytes of another version put them aside. */
-export const callsVersion = 1
+export const callsVersion = 2
 
 /** Bytes of the largest row: every string at its cap behind a two-byte length, every nullable present. */
 export const maxRowBytes = callColumns.reduce((sum, column) => sum + (column.cap === 0 ? 9 : column.cap + 2), 0)

@@ -35,6 +35,7 @@ export const sampleCall = (changes: Partial<CallRecord> = {}): CallRecord => ({
   tokensCached: null,
   costNanoUsd: null,
   firstTokenMs: null,
+  grpcStatus: null,
   ...changes,
 })
 

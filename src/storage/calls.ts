@@ -28,6 +28,8 @@ export type CallRecord = {
   tokensCached: number | null
   costNanoUsd: number | null
   firstTokenMs: number | null
+  /** Status code of a gRPC call; null for all others, and where none came. */
+  grpcStatus: number | null
 }
 
 export type CallFilter = {

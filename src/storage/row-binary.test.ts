@@ -49,6 +49,7 @@ describe('row binary', () => {
       tokensCached: 7,
       costNanoUsd: 9_007_199_254_740_991,
       firstTokenMs: 0.25,
+      grpcStatus: 14,
       bytesOut: 5_000_000_000,
       path: '/ünï/💶',
       retries: 3,

@@ -50,6 +50,7 @@ export class RowWriter {
     this.#nullable(record.tokensCached)
     this.#nullable(record.costNanoUsd)
     if (this.#present(record.firstTokenMs)) this.#float(record.firstTokenMs as number)
+    this.#nullable(record.grpcStatus)
     this.rows++
     return true
   }

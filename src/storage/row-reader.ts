@@ -71,6 +71,7 @@ export class RowReader {
       tokensCached: this.#isNull() ? null : this.#unsigned64(),
       costNanoUsd: this.#isNull() ? null : this.#unsigned64(),
       firstTokenMs: this.#isNull() ? null : this.#float(),
+      grpcStatus: this.#isNull() ? null : this.#unsigned64(),
     }
   }
 

@@ -375,3 +375,39 @@ describe('gRPC-Web', () => {
     assert.equal(webStatus(answer), 12)
   })
 })
+
+describe('the record of a call (engine)', () => {
+  type Item = { path: string; status: number; grpcStatus: number | null; errorCode: string }
+
+  const recorded = (path: string): Promise<Item> =>
+    eventually(async () => {
+      const { body } = await portico.console(`/api/calls?q=${encodeURIComponent(path)}`)
+      return (body as { items: Item[] }).items[0] ?? null
+    }, `the record of ${path}`)
+
+  const cases: [name: string, path: string, send: () => Promise<unknown>, item: [number, number | null, string]][] = [
+    ['trailers', '/pkg.Open/Log1', () => native('/pkg.Open/Log1'), [200, 0, '']],
+    ['trailers in the body', '/pkg.Open/Log2', () => web('/pkg.Open/Log2'), [200, 0, '']],
+    ['an error', '/pkg.Keyed/Log3', () => native('/pkg.Keyed/Log3'), [200, 16, 'missing-credentials']],
+    ['an error in the body', '/pkg.Keyed/Log4', () => web('/pkg.Keyed/Log4'), [200, 16, 'missing-credentials']],
+    ['plain calls', '/pkg.Open/Log5', () => http1Call(portico.gatewayPort, '/pkg.Open/Log5', {}), [200, null, '']],
+  ]
+  for (const [name, path, send, expected] of cases)
+    test(`has the status: ${name}`, async () => {
+      await send()
+      const { status, grpcStatus, errorCode } = await recorded(path)
+      assert.deepEqual([status, grpcStatus, errorCode], expected)
+    })
+
+  test('counts in the metrics', async () => {
+    await native('/pkg.Nothing/Metric')
+    await eventually(async () => {
+      const { body } = await portico.console('/metrics')
+      return /^portico_grpc_requests_total\{service="open",route="\/pkg.Open",grpc_status="0"\} [1-9]/m.test(
+        String(body),
+      )
+        ? true
+        : null
+    }, 'the count')
+  })
+})
