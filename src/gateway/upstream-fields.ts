@@ -48,6 +48,6 @@ export const upstreamFields = (call: GatewayCall, own: HeaderList, options: Forw
   const passed = fixed.length === 0 ? own : without(own, fixed)
   const text = `${fieldLines(passed)}x-request-id: ${forwarding.requestId}\r\ntraceparent: 00-${forwarding.traceId}-${randomHex(
     8,
-  )}-${forwarding.traceFlags}\r\nvia: 1.${exchange.minorVersion} portico\r\n`
+  )}-${forwarding.traceFlags}\r\nvia: ${exchange.version} portico\r\n`
   return text + (options.foreign === true ? '' : callerFields(call)) + (fixed.length === 0 ? '' : fieldLines(fixed))
 }

@@ -40,7 +40,8 @@ export interface ServerExchange {
   /** Value of Host (or the authority of an absolute-form target), as sent. */
   readonly host: string
   readonly headers: HeaderList
-  readonly minorVersion: 0 | 1
+  /** The HTTP version as Via names it (RFC 9110 §7.6.3). */
+  readonly version: '1.0' | '1.1' | '2'
   readonly framing: Framing
   /** Bytes of the request body when `framing` is `length`, else -1. */
   readonly contentLength: number

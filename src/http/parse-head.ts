@@ -37,7 +37,7 @@ export type ResponseHead = Fields & { status: number; minorVersion: 0 | 1 }
 const invalid = (detail: string): GatewayError => new GatewayError('bad-request', { detail })
 
 /** RFC 9110 §8.6: digits only, once. A list of equal values is allowed to be refused, and is. */
-const parseContentLength = (text: string): number => {
+export const parseContentLength = (text: string): number => {
   if (text.length === 0 || text.length > 19) throw invalid('Content-Length is not a number')
   let length = 0
   for (let i = 0; i < text.length; i++) {

@@ -19,7 +19,7 @@ const isHost = (host: string): boolean => {
 }
 
 /** Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). */
-const checkHost = (host: string): void => {
+export const checkHost = (host: string): void => {
   if (knownHosts.has(host)) return
   if (host.length > 300 || !isHost(host)) throw new GatewayError('bad-request', { detail: 'Host is not valid' })
   if (knownHosts.size < maxKnownHosts) knownHosts.add(host)

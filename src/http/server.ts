@@ -1,6 +1,7 @@
 import type { Server } from 'node:net'
 import { GatewayError } from '#base/errors'
 import { ServerConnection } from './http1/server-connection.ts'
+import { openServerSession, ServerSession } from './http2/server-session.ts'
 import type { ServerExchange } from './message.ts'
 import type { Connection, OpenSocket, ServerContext, ServerLimits, ServerTimeouts } from './server-context.ts'
 import { createSocketServer, listen } from './socket-reading.ts'
@@ -40,8 +41,15 @@ export type HttpServer = {
   close(): void
 }
 
-const connectionFor = (context: ServerContext, open: OpenSocket, _protocol: Protocol): Connection =>
-  new ServerConnection(context, open)
+const connectionFor = (context: ServerContext, open: OpenSocket, protocol: Protocol): Connection => {
+  if (protocol === 'h2') return openServerSession(context, open)
+  if (protocol === 'http/1.1') return new ServerConnection(context, open, null)
+  return new ServerConnection(context, open, socket => {
+    const session = new ServerSession(context, socket)
+    context.connections.add(session)
+    return (bytes, length) => session.onBytes(bytes, length)
+  })
+}
 
 /** Makes an HTTP server on the engine; each request arrives at `onExchange` as soon as its head is complete. */
 export const createHttpServer = (options: HttpServerOptions): HttpServer => {

@@ -9,6 +9,7 @@ import type { BodySink, PeerInfo } from '../message.ts'
 import { parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
 import type { Connection, OpenSocket, ServerContext } from '../server-context.ts'
+import type { OnBytes } from '../socket-reading.ts'
 import { SocketWriter } from '../socket-writer.ts'
 import { Timer } from '../timer-wheel.ts'
 import { statusLine } from './head-text.ts'
@@ -27,6 +28,8 @@ type Phase = 'head' | 'wait' | 'body' | 'skip' | 'linger' | 'raw'
 const maxPipelined = 65_536
 /** The unread rest of a body up to this size is skipped to keep the connection; above it the connection closes. */
 const maxSkipped = 65_536
+/** What the preface of HTTP/2 looks like to a reader of HTTP/1.1: a whole head. */
+const prefaceHead = 'PRI * HTTP/2.0\r\n\r\n'
 const lingerMs = 5_000
 const drainLingerMs = 500
 const maxLingerBytes = 67_108_864
@@ -54,9 +57,13 @@ export class ServerConnection implements BodySink, Connection {
   #raw: RawSocketStream | null = null
   #discarded = 0
   #closed = false
+  #toHttp2: ((socket: Socket) => OnBytes) | null
+  #successor: OnBytes | null = null
 
-  constructor(context: ServerContext, open: OpenSocket) {
+  /** `toHttp2` takes over the socket of a client whose first bytes are the preface of HTTP/2. */
+  constructor(context: ServerContext, open: OpenSocket, toHttp2: ((socket: Socket) => OnBytes) | null) {
     this.#context = context
+    this.#toHttp2 = toHttp2
     const socket = open((bytes, length) => this.#onBytes(bytes, length))
     this.#socket = socket
     this.#writer = new SocketWriter(socket, context.direct)
@@ -174,6 +181,10 @@ export class ServerConnection implements BodySink, Connection {
 
   #onBytes(bytes: Buffer, length: number): void {
     if (this.#phase === 'linger') {
+      if (this.#successor !== null) {
+        this.#successor(bytes, length)
+        return
+      }
       this.#discarded += length
       if (this.#discarded > maxLingerBytes) this.#socket.destroy()
       return
@@ -203,7 +214,7 @@ export class ServerConnection implements BodySink, Connection {
       position = this.#process(bytes, length)
     } catch (error) {
       position = length
-      this.#refuse(toGatewayError(error))
+      if (!this.#becomesHttp2(bytes, length)) this.#refuse(toGatewayError(error))
     }
     this.#processing = false
     if (position < length) {
@@ -211,6 +222,22 @@ export class ServerConnection implements BodySink, Connection {
       this.#pending = owned ? rest : Buffer.from(rest)
       this.#adjustReading()
     }
+  }
+
+  /**
+   * RFC 9113 §3.4: the preface of HTTP/2 is made so that it can never be a request of HTTP/1.1. So it is looked for
+   * only where a first request was refused, and costs other connections nothing.
+   */
+  #becomesHttp2(bytes: Buffer, length: number): boolean {
+    const toHttp2 = this.#toHttp2
+    if (toHttp2 === null || this.#phase !== 'head' || bytes.indexOf(prefaceHead, 0, 'latin1') !== 0) return false
+    this.#phase = 'linger'
+    this.#closed = true
+    this.#context.wheel.remove(this.#timer)
+    this.#context.connections.delete(this)
+    this.#successor = toHttp2(this.#socket)
+    this.#successor(bytes, length)
+    return true
   }
 
   #process(bytes: Buffer, length: number): number {
@@ -269,6 +296,7 @@ export class ServerConnection implements BodySink, Connection {
       throw new GatewayError('expectation-failed')
     const exchange = new Http1Exchange(this, head, host, target, found.size)
     this.requestStartedMono = 0
+    this.#toHttp2 = null
     this.#exchange = exchange
     this.#context.wheel.clear(this.#timer)
     if (head.chunked) {

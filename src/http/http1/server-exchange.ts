@@ -15,7 +15,7 @@ export class Http1Exchange implements ServerExchange {
   readonly target: string
   readonly host: string
   readonly headers: HeaderList
-  readonly minorVersion: 0 | 1
+  readonly version: '1.0' | '1.1'
   readonly framing: Framing
   readonly contentLength: number
   readonly upgradeProtocol: string | null
@@ -40,7 +40,7 @@ export class Http1Exchange implements ServerExchange {
     this.target = target
     this.host = host
     this.headers = head.headers
-    this.minorVersion = head.minorVersion
+    this.version = head.minorVersion === 1 ? '1.1' : '1.0'
     this.framing = head.chunked ? 'chunked' : head.contentLength > 0 ? 'length' : 'none'
     this.contentLength = head.chunked ? -1 : Math.max(head.contentLength, 0)
     this.upgradeProtocol = head.minorVersion === 1 ? head.upgrade : null
@@ -64,7 +64,7 @@ export class Http1Exchange implements ServerExchange {
 
   informational(status: number, headers: HeaderList): void {
     // RFC 9110 §15.2: a 1xx must not be sent to an HTTP/1.0 client.
-    if (this.minorVersion === 0 || this.responseStarted) return
+    if (this.version === '1.0' || this.responseStarted) return
     this.#write(`${statusLine(status)}${fieldLines(headers)}\r\n`)
   }
 
@@ -86,7 +86,7 @@ export class Http1Exchange implements ServerExchange {
       this.#mode = 'length'
       this.#remaining = length
       text += `content-length: ${length}\r\n`
-    } else if (this.minorVersion === 1) {
+    } else if (this.version === '1.1') {
       this.#mode = 'chunked'
       text += 'transfer-encoding: chunked\r\n'
     } else {
@@ -95,7 +95,7 @@ export class Http1Exchange implements ServerExchange {
       this.keepAlive = false
     }
     if (!this.keepAlive) text += 'connection: close\r\n'
-    else if (this.minorVersion === 0) text += 'connection: keep-alive\r\n'
+    else if (this.version === '1.0') text += 'connection: keep-alive\r\n'
     this.#head = `${text}\r\n`
   }
 
