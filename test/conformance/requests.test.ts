@@ -73,7 +73,7 @@ const versions: RequestCase[] = [
   refuses('version-1.2', 'engine', raw('GET /x HTTP/1.2', host), 505),
   refuses('version-2.0', 'RFC 9110 §15.6.6', raw('GET /x HTTP/2.0', host), 505),
   refuses('version-3.0', 'RFC 9110 §15.6.6', raw('GET /x HTTP/3.0', host), 505),
-  refuses('version-h2-preface', 'RFC 9113 §3.4', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505),
+  refuses('version-h2-preface-late', 'RFC 9113 §3.4', '\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505),
 ]
 
 const sees = (target: string, forwardedHost: string) => (request: RequestMessage) => {
