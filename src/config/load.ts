@@ -39,7 +39,10 @@ const freeze = <Value>(value: Value): Value => {
   // What a unit decoded to an object of its own class is its own affair.
   if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value
   Object.freeze(value)
-  for (const part of Object.values(value)) freeze(part)
+  for (const key in value) {
+    const part = value[key]
+    if (typeof part === 'object' && part !== null) freeze(part)
+  }
   return value
 }
 

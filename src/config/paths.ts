@@ -49,8 +49,12 @@ const checkSegment = (segment: string): { message: string; replacement: string |
   return checkLiteral(segment)
 }
 
+/** Segments of unreserved characters that nothing could be wrong with: nearly all paths, and checked at once. */
+const plainPath = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/
+
 /** Tells what is wrong with the path of a route; null when nothing is. */
 export const checkRoutePath = (path: string): Fault | null => {
+  if (path.length <= maxLength && plainPath.test(path)) return null
   if (!path.startsWith('/')) return instead('must begin with "/"', `/${path}`)
   if (path.length > maxLength) return fault(`is longer than ${maxLength} characters`)
   if (path === '/') return null
@@ -79,7 +83,7 @@ export const checkRoutePath = (path: string): Fault | null => {
 }
 
 /** The path with the names of its templates left out: equal for two paths that match the same requests. */
-export const pathShape = (path: string): string => path.replace(/\{[^/]*\}/g, '{}')
+export const pathShape = (path: string): string => (path.includes('{') ? path.replace(/\{[^/]*\}/g, '{}') : path)
 
 /** Tells what is wrong with the prefix that a route strips; null when nothing is. */
 export const checkStripPrefix = (prefix: string, path: string): Fault | null => {

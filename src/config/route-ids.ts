@@ -5,8 +5,9 @@ type Conditions = Pick<RouteDocument, 'path' | 'methods' | 'hosts' | 'headers' |
 
 /** Conditions may hold secrets and ids are logged, so they enter an id as a hash. */
 const digest = (conditions: RouteDocument['headers']): string => {
-  const entries = Object.entries(conditions).sort(([a], [b]) => (a < b ? -1 : 1))
+  const entries = Object.entries(conditions)
   if (entries.length === 0) return ''
+  entries.sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 8)
 }
 
@@ -25,13 +26,20 @@ const marks: ((route: Conditions) => string)[] = [
 export const routeIds = (service: string, routes: readonly (Conditions & { name: string | undefined })[]): string[] => {
   const ids = routes.map(({ name, path }) => (name === undefined ? service + path : `${service}/${name}`))
   const taken = new Set(ids.filter((_, index) => routes[index]!.name !== undefined))
+  // Nearly all ids are unique as they are, in tables of many thousands too: only the others are looked at closely.
+  const first = new Map<string, number>()
   const groups = new Map<string, number[]>()
-  for (const [index, id] of ids.entries()) {
+  for (let index = 0; index < ids.length; index++) {
     if (routes[index]!.name !== undefined) continue
+    const id = ids[index]!
+    const before = first.get(id)
+    if (before === undefined) first.set(id, index)
+    if (before === undefined && !taken.has(id)) continue
     const group = groups.get(id)
     if (group) group.push(index)
-    else groups.set(id, [index])
+    else groups.set(id, before === undefined ? [index] : [before, index])
   }
+  for (const id of first.keys()) if (!groups.has(id)) taken.add(id)
   for (const [base, group] of groups) {
     let names = group.map(() => base)
     for (const mark of marks) {
