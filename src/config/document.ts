@@ -1,5 +1,8 @@
 import type { z } from 'zod'
+import type { BalanceDocument } from './balance-document.ts'
 import type { ResilienceConfig } from './resilience-schema.ts'
+
+export type * from './balance-document.ts'
 
 /** One policy in force on a route: its own schema's output, and the id of the place that declared it last. */
 export type PolicyUse = {
@@ -36,21 +39,21 @@ export type RouteDocument = {
   readonly policies: readonly PolicyUse[]
 }
 
-export type UpstreamDocument = ResilienceConfig & {
-  /** URLs are in normal form and end without a slash. */
-  readonly targets: readonly { readonly url: string; readonly weight: number }[]
-  readonly balance: 'round-robin' | 'least-requests' | 'random-two'
-  /** Milliseconds; `total` is Infinity unless set. */
-  readonly timeouts: {
-    readonly connect: number
-    readonly response: number
-    readonly total: number
-    readonly idle?: number | undefined
+export type UpstreamDocument = ResilienceConfig &
+  BalanceDocument & {
+    /** URLs are in normal form and end without a slash. */
+    readonly targets: readonly { readonly url: string; readonly weight: number; readonly host?: string | null }[]
+    /** Milliseconds; `total` is Infinity unless set. */
+    readonly timeouts: {
+      readonly connect: number
+      readonly response: number
+      readonly total: number
+      readonly idle?: number | undefined
+    }
+    readonly preserveHost: boolean
+    /** Flat list of lower-case names and values. */
+    readonly headers: readonly string[]
   }
-  readonly preserveHost: boolean
-  /** Flat list of lower-case names and values. */
-  readonly headers: readonly string[]
-}
 
 export type HandlerUse = { readonly type: string; readonly config: unknown }
 

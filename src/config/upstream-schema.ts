@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { duration } from '#base/schema'
 import { readTargetUrl } from './addresses.ts'
+import { balanceShape } from './balance-schema.ts'
 import { retrySchema } from './resilience-schema.ts'
 import { complain, count, fieldName, headerValue, lowerCaseFields } from './schema-parts.ts'
 
@@ -51,22 +52,11 @@ const targets = z
   })
   .meta({ description: 'The servers that calls are spread over' })
 
-const balances = ['round-robin', 'least-requests', 'random-two'] as const
-const plannedBalances: unknown[] = ['peak-ewma', 'consistent-hash']
-
 /** `upstream` of a service. */
 export const upstreamSchema = z
   .strictObject({
     targets,
-    balance: z
-      .enum(balances, {
-        error: issue =>
-          plannedBalances.includes(issue.input)
-            ? `${issue.input} is not supported by this version: it has ${balances.join(', ')}`
-            : undefined,
-      })
-      .default('round-robin')
-      .meta({ description: 'How a target is chosen' }),
+    ...balanceShape,
     timeouts: z
       .strictObject({
         connect: duration({ min: '1ms', max: '10m', doc: 'Until the connection stands' }).prefault('2s'),

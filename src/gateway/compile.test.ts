@@ -9,7 +9,7 @@ import type { Call } from './call.ts'
 import { compile } from './compile.ts'
 import { definePolicy, type HandlerUnit, type Phase, type PolicyUnit, phases, type UnitContext } from './contract.ts'
 import { LongCalls } from './long-calls.ts'
-import { UpstreamRegistry } from './upstream.ts'
+import { UpstreamRegistry } from './upstream-registry.ts'
 
 const wheel = new TimerWheel()
 
@@ -65,6 +65,11 @@ const proxied = (name: string, ...urls: string[]): ServiceDocument => ({
   upstream: {
     targets: urls.map(url => ({ url, weight: 1 })),
     balance: 'round-robin',
+    hash: { by: { from: 'ip' }, loadFactor: 1.25 },
+    sticky: null,
+    slowStart: 0,
+    panicThreshold: 50,
+    health: { active: null, passive: null },
     timeouts: { connect: 1000, response: 1000, total: Number.POSITIVE_INFINITY },
     retry: { attempts: 0 },
     preserveHost: false,

@@ -19,7 +19,8 @@ import { forward } from './forward.ts'
 import type { LongCalls } from './long-calls.ts'
 import { growMatcher, segmentsOf } from './match.ts'
 import type { ErrorRenderer, Route, Snapshot } from './snapshot.ts'
-import type { Upstream, UpstreamRegistry } from './upstream.ts'
+import type { Upstream } from './upstream.ts'
+import type { UpstreamRegistry } from './upstream-registry.ts'
 
 /** The units a configuration may name. */
 export type Units = {

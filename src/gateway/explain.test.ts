@@ -8,7 +8,7 @@ import { compile } from './compile.ts'
 import { definePolicy } from './contract.ts'
 import { explain } from './explain.ts'
 import { LongCalls } from './long-calls.ts'
-import { UpstreamRegistry } from './upstream.ts'
+import { UpstreamRegistry } from './upstream-registry.ts'
 
 const schema = z.strictObject({})
 const policies = [

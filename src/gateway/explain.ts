@@ -135,7 +135,7 @@ const describe = (
   result.policies = route.policies.map(policy => ({ ...policy }))
   result.handler = route.service.handler
   if (upstream === null) return
-  const target = upstream.choose({ ...input, clientAddress: '', consumer: null }, null)
+  const target = upstream.preview({ ...input, clientAddress: '', consumer: null })
   const rest = input.path.slice(route.stripPrefix.length)
   result.target = {
     url: target?.url ?? '',

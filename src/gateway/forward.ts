@@ -124,8 +124,10 @@ class Forward implements ResponseHandler, CallForward {
   /** Chooses a target for a try. */
   #next(fresh: boolean): void {
     const target = this.#upstream.choose(this.#call, this.#tried)
-    if (target === null) this.#fail(new GatewayError('no-healthy-target'))
-    else this.#try(target, fresh)
+    if (target === null) {
+      const wait = String(this.#upstream.waitSeconds)
+      this.#fail(new GatewayError('no-healthy-target', { headers: ['retry-after', wait] }))
+    } else this.#try(target, fresh)
   }
 
   #try(target: Target, fresh: boolean): void {

@@ -13,7 +13,7 @@ import type { CallObserver } from './gateway-call.ts'
 import { LongCalls } from './long-calls.ts'
 import { renderProblem } from './respond-error.ts'
 import type { Snapshot } from './snapshot.ts'
-import { UpstreamRegistry } from './upstream.ts'
+import { UpstreamRegistry } from './upstream-registry.ts'
 
 /** What is known of a request that was refused before it became a call. */
 export type InvalidRequest = { requestId: string; startedAt: number; clientAddress: string; durationMs: number }

@@ -1,20 +1,21 @@
+import type { BalanceDocument } from '#config/document'
 import type { ResilienceConfig } from '#config/resilience-schema'
-import { Pool } from '#http/client'
 import type { HeaderList } from '#http/headers'
-import type { TimerWheel } from '#http/timer-wheel'
-import { type Choose, chooser } from './balance/choose.ts'
+import { type Pick as PickTarget, picker } from './balance/choose.ts'
+import { Sticky } from './balance/sticky.ts'
 import type { GatewayCall } from './gateway-call.ts'
-import { alone, type Guard, GuardRegistry } from './guard.ts'
-import { Target } from './target.ts'
+import type { Guard } from './guard.ts'
+import type { HealthTable } from './health/health-table.ts'
+import { Roster } from './health/roster.ts'
+import type { BalanceCall, Target } from './target.ts'
 
-export type { BalanceCall, Outcome } from './target.ts'
-export { Target }
+export type { BalanceCall, Outcome, Target } from './target.ts'
 
-export type UpstreamConfig = ResilienceConfig & {
-  /** Stable name; the pools of targets with the same URL and settings survive a reload. */
+type OwnConfig = ResilienceConfig & {
+  /** Stable name; pools, load and health of targets with the same URL and settings survive a reload. */
   readonly name: string
-  readonly targets: readonly { readonly url: string; readonly weight: number }[]
-  readonly balance: 'round-robin' | 'least-requests' | 'random-two'
+  readonly targets: readonly { readonly url: string; readonly weight: number; readonly host?: string | null }[]
+  readonly balance: BalanceDocument['balance']
   /**
    * Milliseconds: to connect, until the response head, for the whole call, and without a byte of the body. Where `idle` is
    * not set it is `response`, and event streams may be silent for ever.
@@ -31,87 +32,129 @@ export type UpstreamConfig = ResilienceConfig & {
   readonly headers: HeaderList
 }
 
+export type UpstreamConfig = OwnConfig & Partial<Omit<BalanceDocument, 'balance'>>
+
 /** A set of targets behind one name. */
 export interface Upstream {
   readonly name: string
   readonly config: UpstreamConfig
+  /** All targets, one for each address that is known of a host name. */
   readonly targets: readonly Target[]
   readonly guard: Guard
+  /** All targets are used because too few are healthy. */
+  readonly panic: boolean
   /** Chooses the target of the next try; avoids those in `tried` while another is there. Null: nothing is usable. */
-  readonly choose: Choose
+  choose(call: BalanceCall, tried: readonly Target[] | null): Target | null
+  /** What `choose` would say of a call that brings no ejected target back. */
+  preview(call: BalanceCall): Target | null
   /** Told of the response head that goes to the client, and of the target that sent it; null where nobody asks. */
   readonly onAnswer: ((call: GatewayCall, target: Target, status: number) => void) | null
+  /** When nothing is usable: seconds until it is worth trying again. */
+  readonly waitSeconds: number
 }
 
-const idlePoolMs = 30_000
-const maxResponseHead = 131_072
-const maxResponseFields = 256
+export type BalancedOptions = {
+  readonly config: UpstreamConfig
+  readonly targets: readonly Target[]
+  readonly guard: Guard
+  /** Null where neither health nor slow start is configured. */
+  readonly table: HealthTable | null
+  readonly onPanic: (panic: boolean, usable: number, all: number) => void
+  readonly clock?: () => number
+}
 
-/** The connection pools of one worker; they outlive a configuration as long as the next one names the same origin. */
-export class UpstreamRegistry {
-  readonly #wheel: TimerWheel
-  readonly #guards: GuardRegistry
-  #pools = new Map<string, Pool>()
-  #used = new Map<string, Pool>()
+const noHash = { by: { from: 'ip' }, loadFactor: 1.25 } as const
 
-  constructor(wheel: TimerWheel, guards: GuardRegistry = new GuardRegistry(alone)) {
-    this.#wheel = wheel
-    this.#guards = guards
+/** An upstream as one worker sees it. */
+export class BalancedUpstream implements Upstream {
+  readonly name: string
+  readonly config: UpstreamConfig
+  readonly guard: Guard
+  targets: readonly Target[]
+  readonly onAnswer: Upstream['onAnswer']
+  readonly #roster: Roster
+  readonly #sticky: Sticky | null
+  readonly #plain: boolean
+  #pick: PickTarget
+  /** The one target there is to choose; null when there is something to think about. */
+  #only: Target | null = null
+
+  constructor({ config, targets, guard, table, onPanic, clock }: BalancedOptions) {
+    this.name = config.name
+    this.config = config
+    this.targets = targets
+    this.guard = guard
+    const { panicThreshold = 0, slowStart = 0, sticky = null } = config
+    this.#roster = new Roster(targets, { table, panicThreshold, slowStart, onPanic, ...(clock && { clock }) })
+    this.#sticky = sticky === null ? null : new Sticky(sticky, config.name, targets)
+    this.#plain = table === null && sticky === null
+    this.#pick = this.#picker()
+    this.#findOnly()
+    this.onAnswer = this.#plain
+      ? null
+      : (call, target, status) => {
+          target.answered(status)
+          this.#sticky?.keep(call, target)
+        }
   }
 
-  get pools(): IterableIterator<Pool> {
-    return this.#pools.values()
+  get panic(): boolean {
+    return this.#roster.panic
   }
 
-  /** Pools asked for between `begin` and `commit` belong to the new configuration. */
-  begin(): void {
-    this.#used = new Map()
+  get waitSeconds(): number {
+    return this.#roster.waitSeconds
   }
 
-  /** Closes the pools that the new configuration no longer names; running calls finish on them. */
-  commit(): void {
-    for (const [origin, pool] of this.#pools) if (!this.#used.has(origin)) pool.close()
-    this.#pools = this.#used
+  choose(call: BalanceCall, tried: readonly Target[] | null): Target | null {
+    if (this.#only !== null) return this.#only
+    const roster = this.#roster
+    roster.update()
+    const stuck = this.#stuckTo(call, tried)
+    if (stuck !== null) return stuck
+    const trial = roster.takeTrial(tried)
+    if (trial !== null) return trial
+    const { usable } = roster
+    if (usable.length === 0) return null
+    if (tried === null) return this.#pick(call, usable, roster.even)
+    const untried = usable.filter(target => !tried.some(({ owner }) => owner === target))
+    return this.#pick(call, untried.length > 0 ? untried : usable, roster.even)
   }
 
-  /** Forgets what was made since `begin`: the old configuration stays. */
-  rollback(): void {
-    for (const [origin, pool] of this.#used) if (!this.#pools.has(origin)) pool.close()
+  preview(call: BalanceCall): Target | null {
+    const roster = this.#roster
+    roster.update()
+    const stuck = this.#stuckTo(call, null)
+    if (stuck !== null || roster.usable.length === 0) return stuck
+    return this.#pick(call, roster.usable, roster.even)
   }
 
-  create(config: UpstreamConfig): Upstream {
-    const targets = config.targets.map(({ url, weight }) => this.#target(url, weight))
-    const guard = this.#guards.create(config)
-    return { name: config.name, config, targets, guard, choose: chooser(config.balance, targets), onAnswer: null }
+  /** Other targets, because addresses changed. */
+  replace(targets: readonly Target[]): void {
+    this.targets = targets
+    this.#roster.replace(targets)
+    this.#sticky?.replace(targets)
+    this.#pick = this.#picker()
+    this.#findOnly()
   }
 
-  #target(text: string, weight: number): Target {
-    const url = new URL(text)
-    const pool = this.#pool(url)
-    const basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
-    return new Target({ url: text, authority: url.host, basePath, weight, pool })
+  mayEject(maxPercent: number): boolean {
+    return this.#roster.mayEject(maxPercent)
   }
 
-  #pool(url: URL): Pool {
-    const known = this.#used.get(url.origin) ?? this.#pools.get(url.origin)
-    const pool = known ?? new Pool(this.#poolOptions(url))
-    this.#used.set(url.origin, pool)
-    return pool
+  #picker(): PickTarget {
+    const { balance, hash = noHash } = this.config
+    return picker({ balance, hash }, this.targets)
   }
 
-  #poolOptions(url: URL) {
-    const secure = url.protocol === 'https:'
-    const host = url.hostname.replace(/^\[|\]$/g, '')
-    return {
-      origin: {
-        host,
-        port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-        tls: secure ? { servername: /^[0-9.]+$|:/.test(host) ? '' : host, rejectUnauthorized: true } : null,
-      },
-      wheel: this.#wheel,
-      idleTimeout: idlePoolMs,
-      maxHead: maxResponseHead,
-      maxFields: maxResponseFields,
-    }
+  #findOnly(): void {
+    const { usable } = this.#roster
+    this.#only = this.#plain && usable.length === 1 ? (usable[0] as Target) : null
+  }
+
+  #stuckTo(call: BalanceCall, tried: readonly Target[] | null): Target | null {
+    const target = this.#sticky?.find(call) ?? null
+    if (target === null || tried?.some(({ owner }) => owner === target) === true) return null
+    return this.#roster.panic || target.health === null || target.health.usable ? target : null
   }
 }

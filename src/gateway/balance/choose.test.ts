@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type BalanceCall, Target } from '../target.ts'
-import { chooser } from './choose.ts'
+import type { BalanceDocument } from '#config/document'
+import type { BalanceCall, Target } from '../target.ts'
+import { testCall as call, testTarget as target, testUpstream } from '../test-targets.ts'
 
-const target = (name: string, weight = 1, active = 0): Target => {
-  // No algorithm looks at connections.
-  const made = new Target({ url: `http://${name}`, authority: name, basePath: '', weight, pool: null as never })
-  made.active = active
-  return made
+type Choose = (call: BalanceCall, tried: Target[] | null) => Target | null
+
+const chooser = (balance: BalanceDocument['balance'], targets: Target[]): Choose => {
+  const upstream = testUpstream({ balance }, targets)
+  return (given, tried) => upstream.choose(given, tried)
 }
 
-const call: BalanceCall = { headers: [], clientAddress: '127.0.0.1', path: '/', consumer: null }
-
-const balances = ['round-robin', 'least-requests', 'random-two'] as const
+const balances = ['round-robin', 'least-requests', 'random-two', 'peak-ewma'] as const
 
 const turns = (choose: ReturnType<typeof chooser>, count: number, tried: Target[] | null = null): string[] =>
   Array.from({ length: count }, () => choose(call, tried)?.authority ?? 'none')
@@ -46,10 +45,10 @@ test('least requests takes the target with the least to do for its weight', () =
   const c = target('c', 4, 9)
   const choose = chooser('least-requests', [a, b, c])
   assert.equal(choose(call, null), c)
-  c.active = 12
+  c.load.active = 12
   assert.equal(choose(call, null), b)
-  b.active = 5
-  c.active = 30
+  b.load.active = 5
+  c.load.active = 30
   assert.equal(choose(call, null), a)
 })
 

@@ -1,72 +1,87 @@
+import { monotonicMs } from '#base/clock'
+import type { BalanceDocument } from '#config/document'
 import type { BalanceCall, Target } from '../target.ts'
-import type { UpstreamConfig } from '../upstream.ts'
+import { consistentHash } from './consistent-hash.ts'
 
-/** Picks a target; `tried` holds those that already failed this call, null on the first try. */
-export type Choose = (call: BalanceCall, tried: readonly Target[] | null) => Target | null
+/**
+ * Picks one of `candidates`, which are never empty. On the first try these are the same list each time until the set of
+ * usable targets changes; `even` says that all their shares are equal.
+ */
+export type Pick = (call: BalanceCall, candidates: readonly Target[], even: boolean) => Target
 
-const usable = (targets: readonly Target[], tried: readonly Target[] | null): readonly Target[] => {
-  if (tried === null) return targets
-  const untried = targets.filter(target => !tried.includes(target))
-  return untried.length > 0 ? untried : targets
+const roundRobin = (): Pick => {
+  let next = -1
+  return (_, candidates, even) => {
+    if (even) {
+      next = next + 1 < candidates.length ? next + 1 : 0
+      return candidates[next] as Target
+    }
+    return smoothTurn(candidates)
+  }
 }
 
 /** Smooth weighted round robin: spreads each target's turns evenly instead of sending them in a row. */
-const roundRobin = (targets: readonly Target[]): Choose => {
-  const current = new Map<Target, number>(targets.map(target => [target, 0]))
-  return (_, tried) => {
-    const candidates = usable(targets, tried)
-    let total = 0
-    let best: Target | null = null
-    let bestScore = Number.NEGATIVE_INFINITY
-    for (const target of candidates) {
-      total += target.weight
-      const score = (current.get(target) as number) + target.weight
-      current.set(target, score)
-      if (score > bestScore) {
-        bestScore = score
-        best = target
-      }
+const smoothTurn = (candidates: readonly Target[]): Target => {
+  let total = 0
+  let best = candidates[0] as Target
+  let bestTurn = Number.NEGATIVE_INFINITY
+  for (const target of candidates) {
+    total += target.share
+    target.turn += target.share
+    if (target.turn > bestTurn) {
+      bestTurn = target.turn
+      best = target
     }
-    if (best !== null) current.set(best, bestScore - total)
-    return best
   }
+  best.turn -= total
+  return best
 }
 
-const load = (target: Target): number => (target.active + 1) / target.weight
+const busyness = (target: Target): number => (target.load.active + 1) / target.share
 
-const leastRequests =
-  (targets: readonly Target[]): Choose =>
-  (_, tried) => {
-    const candidates = usable(targets, tried)
-    let best: Target | null = null
-    // Ties are broken at random, else an idle upstream would always use its first target.
-    let ties = 0
-    for (const target of candidates) {
-      if (best === null || load(target) < load(best)) {
-        best = target
-        ties = 1
-      } else if (load(target) === load(best) && Math.random() * ++ties < 1) best = target
-    }
-    return best
+const leastRequests: Pick = (_, candidates) => {
+  let best = candidates[0] as Target
+  let least = Number.POSITIVE_INFINITY
+  // Ties are broken at random, else an idle upstream would always use its first target.
+  let ties = 0
+  for (const target of candidates) {
+    const load = busyness(target)
+    if (load < least) {
+      best = target
+      least = load
+      ties = 1
+    } else if (load === least && Math.random() * ++ties < 1) best = target
   }
+  return best
+}
 
-const randomTwo =
-  (targets: readonly Target[]): Choose =>
-  (_, tried) => {
-    const candidates = usable(targets, tried)
-    const first = candidates[Math.floor(Math.random() * candidates.length)] ?? null
-    const second = candidates[Math.floor(Math.random() * candidates.length)] ?? null
-    if (first === null || second === null) return first
-    return load(second) < load(first) ? second : first
-  }
+/** One of two candidates drawn at random, which are never the same one twice while there are others. */
+const betterOfTwo = (candidates: readonly Target[], cost: (target: Target) => number): Target => {
+  const count = candidates.length
+  const at = Math.floor(Math.random() * count)
+  const first = candidates[at] as Target
+  if (count === 1) return first
+  const second = candidates[(at + 1 + Math.floor(Math.random() * (count - 1))) % count] as Target
+  return cost(second) < cost(first) ? second : first
+}
 
-/** The balancing algorithm of an upstream over its targets of weight above zero. */
-export const chooser = (balance: UpstreamConfig['balance'], all: readonly Target[]): Choose => {
-  const targets = all.filter(target => target.weight > 0)
-  if (targets.length === 0) return () => null
-  const [only] = targets
-  if (targets.length === 1 && only !== undefined) return () => only
-  if (balance === 'least-requests') return leastRequests(targets)
-  if (balance === 'random-two') return randomTwo(targets)
-  return roundRobin(targets)
+const randomTwo: Pick = (_, candidates) => betterOfTwo(candidates, busyness)
+
+const peakEwma: Pick = (_, candidates) => {
+  const now = monotonicMs()
+  return betterOfTwo(
+    candidates,
+    ({ load, share }) => ((load.latency?.cost(now, load.active) ?? 0) + 1e-6 * (load.active + 1)) / share,
+  )
+}
+
+export type PickerConfig = { readonly balance: BalanceDocument['balance']; readonly hash: BalanceDocument['hash'] }
+
+/** The balancing algorithm of an upstream. `all` are its targets, also those that are out at the moment. */
+export const picker = ({ balance, hash }: PickerConfig, all: readonly Target[]): Pick => {
+  if (balance === 'least-requests') return leastRequests
+  if (balance === 'random-two') return randomTwo
+  if (balance === 'peak-ewma') return peakEwma
+  if (balance === 'consistent-hash') return consistentHash(hash, all)
+  return roundRobin()
 }

@@ -1,0 +1,228 @@
+import { monotonicMs } from '#base/clock'
+import { Pool } from '#http/client'
+import type { TimerWheel } from '#http/timer-wheel'
+import { TargetLoad } from './balance/target-load.ts'
+import { discoveryKey, endpointKey, type ResolvedAddress, readPlace, type TargetPlace } from './endpoint.ts'
+import { alone, GuardRegistry } from './guard.ts'
+import { Ejection } from './health/ejection.ts'
+import type { HealthTable, Slot } from './health/health-table.ts'
+import { TargetHealth } from './health/target-health.ts'
+import { Target } from './target.ts'
+import { BalancedUpstream, type UpstreamConfig } from './upstream.ts'
+
+/** Something about the targets of an upstream that whoever runs the gateway wants to know. */
+export type UpstreamEvent = {
+  readonly kind: 'ejected' | 'returned' | 'panic' | 'calm'
+  readonly upstream: string
+  /** URL and address; empty when it is about the upstream as a whole. */
+  readonly target: string
+  readonly details: Readonly<Record<string, number>>
+}
+
+export type RegistryOptions = {
+  /** Shared state of all targets; without one there is no health and no slow start. */
+  readonly table?: HealthTable
+  readonly onEvent?: (event: UpstreamEvent) => void
+}
+
+const idlePoolMs = 30_000
+const maxResponseHead = 131_072
+const maxResponseFields = 256
+
+/** The name of a target for people. */
+export const targetName = ({ url, address }: Pick<Target, 'url' | 'address'>): string =>
+  address === null ? url : `${url} (${address})`
+
+/**
+ * The upstreams of one worker with their connection pools, which outlive a configuration as long as the next one
+ * names the same origin.
+ */
+export class UpstreamRegistry {
+  readonly #wheel: TimerWheel
+  readonly #guards: GuardRegistry
+  readonly #table: HealthTable | null
+  readonly #onEvent: (event: UpstreamEvent) => void
+  #pools = new Map<string, Pool>()
+  #loads = new Map<string, TargetLoad>()
+  #live: BalancedUpstream[] = []
+  #next: BalancedUpstream[] = []
+  #addresses = new Map<string, readonly ResolvedAddress[]>()
+
+  constructor(wheel: TimerWheel, guards = new GuardRegistry(alone), { table, onEvent }: RegistryOptions = {}) {
+    this.#wheel = wheel
+    this.#guards = guards
+    this.#table = table ?? null
+    this.#onEvent = onEvent ?? (() => {})
+  }
+
+  get pools(): IterableIterator<Pool> {
+    return this.#pools.values()
+  }
+
+  /** The upstreams of the configuration that is served. */
+  get upstreams(): readonly BalancedUpstream[] {
+    return this.#live
+  }
+
+  /** Upstreams made between `begin` and `commit` belong to the new configuration. */
+  begin(): void {
+    this.#next = []
+  }
+
+  /** Closes the pools that the new configuration no longer names; running calls finish on them. */
+  commit(): void {
+    this.#live = this.#next
+    this.#next = []
+    this.#sweep()
+  }
+
+  /** Forgets what was made since `begin`: the old configuration stays. */
+  rollback(): void {
+    this.#next = []
+    this.#sweep()
+  }
+
+  create(config: UpstreamConfig): BalancedUpstream {
+    const { health, slowStart = 0 } = config
+    const watched = slowStart > 0 || (health !== undefined && (health.active !== null || health.passive !== null))
+    const upstream: BalancedUpstream = new BalancedUpstream({
+      config,
+      targets: this.#expand(config, () => upstream),
+      guard: this.#guards.create(config),
+      table: watched ? this.#table : null,
+      onPanic: (panic, usable, all) =>
+        this.#onEvent({
+          kind: panic ? 'panic' : 'calm',
+          upstream: config.name,
+          target: '',
+          details: { usable, all },
+        }),
+    })
+    this.#next.push(upstream)
+    return upstream
+  }
+
+  /** New addresses of host names: targets that go are called no more, those that stay keep all they have. */
+  resolve(addresses: ReadonlyMap<string, readonly ResolvedAddress[]>): void {
+    this.#addresses = new Map(addresses)
+    for (const upstream of [...this.#live, ...this.#next]) {
+      const targets = this.#expand(upstream.config, () => upstream)
+      const known = new Map(upstream.targets.map(target => [target.key, target]))
+      const merged = targets.map(target => {
+        const old = known.get(target.key)
+        return old !== undefined && old.weight === target.weight && old.priority === target.priority ? old : target
+      })
+      if (merged.length !== known.size || merged.some((target, index) => target !== upstream.targets[index]))
+        upstream.replace(merged)
+    }
+    this.#sweep()
+  }
+
+  #expand(config: UpstreamConfig, upstream: () => BalancedUpstream): Target[] {
+    return config.targets.flatMap(({ url, weight, host }) => {
+      const place = readPlace(url, host ?? null)
+      const known = place.discovery === 'none' ? undefined : this.#addresses.get(discoveryKey(place))
+      // Until the first answer of DNS the system resolves the name; SRV records it cannot find.
+      const addresses = known ?? (place.discovery === 'srv' ? [] : [null])
+      return addresses.map(address => this.#target(config, { url, weight, place, address }, upstream))
+    })
+  }
+
+  #target(
+    config: UpstreamConfig,
+    given: { url: string; weight: number; place: TargetPlace; address: ResolvedAddress | null },
+    upstream: () => BalancedUpstream,
+  ): Target {
+    const { url, weight, place, address } = given
+    const endpoint = endpointKey(place, address)
+    let load = this.#loads.get(endpoint)
+    if (load === undefined) this.#loads.set(endpoint, (load = new TargetLoad()))
+    if (config.balance === 'peak-ewma') load.measureLatency()
+    const addressText =
+      address === null ? null : address.port === null ? address.address : `${address.address}:${address.port}`
+    return new Target({
+      url,
+      authority: place.authority,
+      basePath: place.basePath,
+      key: addressText === null ? url : `${url}|${addressText}`,
+      weight: weight * (address?.weight ?? 1),
+      priority: address?.priority ?? 0,
+      address: addressText,
+      pool: this.#pool(endpoint, place, address),
+      load,
+      health: this.#health(config, endpoint, targetName({ url, address: addressText }), upstream),
+    })
+  }
+
+  #health(config: UpstreamConfig, endpoint: string, target: string, upstream: () => BalancedUpstream) {
+    const table = this.#table
+    const { health, slowStart = 0 } = config
+    const active = health?.active ?? null
+    const passive = health?.passive ?? null
+    if (table === null || (active === null && passive === null && slowStart === 0)) return null
+    const now = monotonicMs()
+    const slot = table.open(stateKey(endpoint, config), now)
+    if (slot === null) return null
+    const check: Slot | null =
+      active === null ? null : table.open(checkKey(endpoint, active), now, active.initial === 'unhealthy' ? 1 : 0)
+    const ejection =
+      passive === null
+        ? null
+        : new Ejection({
+            slot,
+            rules: passive,
+            checked: active !== null,
+            mayEject: () => upstream().mayEject(passive.maxEjectedPercent),
+            onEvent: (kind, milliseconds) =>
+              this.#onEvent({
+                kind,
+                upstream: config.name,
+                target,
+                details: kind === 'ejected' ? { milliseconds } : {},
+              }),
+          })
+    return new TargetHealth(slot, check, ejection)
+  }
+
+  #pool(endpoint: string, place: TargetPlace, address: ResolvedAddress | null): Pool {
+    let pool = this.#pools.get(endpoint)
+    if (pool === undefined) this.#pools.set(endpoint, (pool = new Pool(this.#poolOptions(place, address))))
+    return pool
+  }
+
+  #poolOptions(place: TargetPlace, address: ResolvedAddress | null) {
+    const { host } = place
+    return {
+      origin: {
+        host: address?.address ?? host,
+        port: address?.port ?? place.port,
+        socketPath: place.socketPath,
+        tls: place.secure ? { servername: /^[0-9.]+$|:/.test(host) ? '' : host, rejectUnauthorized: true } : null,
+      },
+      wheel: this.#wheel,
+      idleTimeout: idlePoolMs,
+      maxHead: maxResponseHead,
+      maxFields: maxResponseFields,
+    }
+  }
+
+  /** Closes pools and forgets loads that no upstream uses any more. */
+  #sweep(): void {
+    const targets = [...this.#live, ...this.#next].flatMap(upstream => upstream.targets)
+    const pools = new Set(targets.map(target => target.pool))
+    const loads = new Set(targets.map(target => target.load))
+    for (const [key, pool] of this.#pools) {
+      if (pools.has(pool)) continue
+      this.#pools.delete(key)
+      pool.close()
+    }
+    for (const [key, load] of this.#loads) if (!loads.has(load)) this.#loads.delete(key)
+  }
+}
+
+/** Names what calls show of an endpoint: shared by all upstreams that judge by the same rules. */
+export const stateKey = (endpoint: string, { health, slowStart = 0 }: UpstreamConfig): string =>
+  `state\n${endpoint}\n${JSON.stringify(health?.passive ?? null)}\n${slowStart > 0}`
+
+/** Names what checks found: shared by all upstreams that check in the same way. */
+export const checkKey = (endpoint: string, active: object): string => `check\n${endpoint}\n${JSON.stringify(active)}`
