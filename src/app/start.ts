@@ -4,6 +4,7 @@ import { UserError } from '#base/errors'
 import type { Log } from '#base/log'
 import { version } from '#base/version'
 import { type ConfigError, formatConfigError } from '#config/errors'
+import { createHealthMemory } from '#gateway/health/health-table'
 import { renderProblem } from '#gateway/respond-error'
 import { createHttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
@@ -75,6 +76,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     document: current.document,
     revision: current.revision,
     countersMemory: createCountersMemory(),
+    healthMemory: createHealthMemory(),
     connectCalls: () => calls.connect(),
     log,
   }).catch(async error => {

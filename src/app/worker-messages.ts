@@ -8,6 +8,7 @@ export type WorkerStart = {
   document: PackedDocument
   revision: number
   countersMemory: SharedArrayBuffer
+  healthMemory: SharedArrayBuffer
   callsPort: MessagePort
   host: string
   port: number
@@ -39,4 +40,4 @@ export type FromWorker =
   | { kind: 'apply-failed'; revision: number; message: string }
   | { kind: 'report'; id: number; report: WorkerReport }
   | { kind: 'drained' }
-  | { kind: 'log'; level: 'warn' | 'error'; message: string }
+  | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; details?: Record<string, unknown> }

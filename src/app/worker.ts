@@ -6,9 +6,11 @@ import { createCallRecorder } from '#analytics/record-call'
 import { runSteps, runStepsInTurns } from '#base/steps'
 import { unpackSteps } from '#config/packed-document'
 import { createGateway } from '#gateway/gateway'
+import { HealthTable } from '#gateway/health/health-table'
 import { openCallWriter } from '#storage/call-writer'
 import { sharedCounters } from '#storage/shared-counters'
 import { units } from './catalogue.ts'
+import { upstreamLine } from './upstream-log.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 
 /** One gateway worker: an event loop of its own with a listener on the shared port. */
@@ -39,7 +41,14 @@ const recorder = createCallRecorder([
 
 let revision = start.revision
 const gateway = createGateway(
-  { units, counters, observer: recorder.onCall, onInvalid: recorder.onRefused },
+  {
+    units,
+    counters,
+    observer: recorder.onCall,
+    onInvalid: recorder.onRefused,
+    health: new HealthTable(start.healthMemory),
+    onUpstream: event => say({ kind: 'log', ...upstreamLine(event) }),
+  },
   first,
   revision,
 )

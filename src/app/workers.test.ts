@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseDocument } from '#config/load'
 import { packDocument } from '#config/packed-document'
+import { createHealthMemory } from '#gateway/health/health-table'
 import { startCallStorage } from '#storage/call-storage'
 import { createCountersMemory } from '#storage/shared-counters'
 import { configCatalogue } from './catalogue.ts'
@@ -45,6 +46,7 @@ test('a worker that dies is replaced while the others keep the port and go on se
     document: documentFor((origin.address() as AddressInfo).port),
     revision: 1,
     countersMemory: createCountersMemory(),
+    healthMemory: createHealthMemory({ slots: 16 }),
     connectCalls: () => calls.connect(),
     log: (_, message, details) => errors.push(`${message} ${String(details?.['reason'] ?? '')}`),
     script: new URL('./test-crashing-worker.ts', import.meta.url),

@@ -12,6 +12,7 @@ export type WorkersOptions = {
   document: PackedDocument
   revision: number
   countersMemory: SharedArrayBuffer
+  healthMemory: SharedArrayBuffer
   connectCalls: () => MessagePort
   log: Log
   /** What each thread runs; another one only in tests. */
@@ -60,6 +61,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         document,
         revision,
         countersMemory: options.countersMemory,
+        healthMemory: options.healthMemory,
         callsPort,
         host: options.host,
         port,
@@ -75,7 +77,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       running.add(worker)
       const startedWith = revision
       thread.on('message', (message: FromWorker) => {
-        if (message.kind === 'log') log(message.level, message.message)
+        if (message.kind === 'log') log(message.level, message.message, message.details)
         else if (message.kind === 'listening') {
           worker.listening = true
           port = message.port

@@ -49,7 +49,7 @@ const active = z
       .max(20)
       .prefault(['200-399'])
       .meta({ description: 'Statuses of a healthy target' }),
-    port: count(1, 65_535, 'Another port than that of the target').nullable().default(null),
+    port: count(1, 65_535, '').nullable().default(null).meta({ description: 'Another port than that of the target' }),
     interval: duration({ min: '10ms', max: '1h', doc: 'Time between two checks, give or take a tenth' }).prefault('5s'),
     timeout: duration({ min: '10ms', max: '10m', doc: 'Until a check has failed' }).prefault('2s'),
     healthyAfter: count(1, 100, 'Good checks in a row that bring a target back').default(2),
@@ -60,37 +60,42 @@ const active = z
       .meta({ description: 'What a target is before it was checked' }),
   })
   .transform(checks => ({ ...checks, service: '' }))
-  .meta({ description: 'The gateway asks each target by itself, once for all workers and routes' })
 
-const passive = z
-  .strictObject({
-    failures: count(1, 10_000, 'Failed calls in a row that eject a target; null does not count them')
-      .nullable()
-      .default(5),
-    failureRate: z
-      .strictObject({
-        percent: count(1, 100, 'Percentage of failed calls that ejects'),
-        window: duration({ min: '100ms', max: '1h', doc: 'Time over which calls are counted' }).prefault('30s'),
-        minimumCalls: count(1, 1_000_000, 'Fewer calls in the window eject nobody').default(20),
-      })
-      .nullable()
-      .default(null)
-      .meta({ description: 'Ejects by the share of failed calls' }),
-    statuses: z
-      .array(status)
-      .max(50)
-      .default([502, 503, 504])
-      .meta({ description: 'Statuses that are failures, beside broken connections and timeouts' }),
-    ejectFor: duration({ min: '10ms', max: '24h', doc: 'How long a target is left out; longer each time' }).prefault(
-      '10s',
-    ),
-    maxEjectFor: duration({ min: '10ms', max: '24h', doc: 'The longest that a target is left out' }).prefault('5m'),
-    maxEjectedPercent: count(1, 100, 'No more than this percentage of the targets is ejected').default(50),
-  })
-  .meta({ description: 'What calls show of a target, counted over all workers' })
+const passive = z.strictObject({
+  failures: count(1, 10_000, '')
+    .nullable()
+    .default(5)
+    .meta({ description: 'Failed calls in a row that eject a target; null does not count them' }),
+  failureRate: z
+    .strictObject({
+      percent: count(1, 100, 'Percentage of failed calls that ejects'),
+      window: duration({ min: '100ms', max: '1h', doc: 'Time over which calls are counted' }).prefault('30s'),
+      minimumCalls: count(1, 1_000_000, 'Fewer calls in the window eject nobody').default(20),
+    })
+    .nullable()
+    .default(null)
+    .meta({ description: 'Ejects by the share of failed calls' }),
+  statuses: z
+    .array(status)
+    .max(50)
+    .default([502, 503, 504])
+    .meta({ description: 'Statuses that are failures, beside broken connections and timeouts' }),
+  ejectFor: duration({ min: '10ms', max: '24h', doc: 'How long a target is left out; longer each time' }).prefault(
+    '10s',
+  ),
+  maxEjectFor: duration({ min: '10ms', max: '24h', doc: 'The longest that a target is left out' }).prefault('5m'),
+  maxEjectedPercent: count(1, 100, 'No more than this percentage of the targets is ejected').default(50),
+})
 
 const health = z
-  .strictObject({ active: active.nullable().default(null), passive: passive.nullable().default(null) })
+  .strictObject({
+    active: active.nullable().default(null).meta({
+      description: 'Asks each target by itself, once for all workers and routes',
+    }),
+    passive: passive.nullable().default(null).meta({
+      description: 'What calls show of a target, counted over all workers',
+    }),
+  })
   .prefault({})
   .meta({ description: 'Which targets are left out' })
 

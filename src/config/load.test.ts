@@ -52,9 +52,10 @@ services:
   - name: orders
     upstream:
       targets: [{ url: "http://127.0.0.1:9000", weight: 1 }]
-      balance: round-robin          # least-requests | random-two
+      balance: round-robin          # least-requests | random-two | peak-ewma | consistent-hash
       timeouts: { connect: 2s, response: 30s, total: 60s }
       retry: { attempts: 2 }
+      health: { active: { path: /healthz, interval: 5s }, passive: { failures: 5, ejectFor: 10s } }
     contract: ./orders.openapi.yaml
     routes:
       - { path: /orders, methods: [GET, POST], hosts: [API.example.com] }
@@ -100,6 +101,34 @@ test('a whole file decodes to what the gateway compiles', () => {
         upstream: {
           targets: [{ url: 'http://127.0.0.1:9000', weight: 1 }],
           balance: 'round-robin',
+          hash: { by: { from: 'ip' }, loadFactor: 1.25 },
+          sticky: null,
+          slowStart: 0,
+          panicThreshold: 50,
+          health: {
+            active: {
+              type: 'http',
+              path: '/healthz',
+              method: 'GET',
+              headers: [],
+              expect: [[200, 399]],
+              service: '',
+              port: null,
+              interval: 5000,
+              timeout: 2000,
+              healthyAfter: 2,
+              unhealthyAfter: 3,
+              initial: 'healthy',
+            },
+            passive: {
+              failures: 5,
+              failureRate: null,
+              statuses: [502, 503, 504],
+              ejectFor: 10_000,
+              maxEjectFor: 300_000,
+              maxEjectedPercent: 50,
+            },
+          },
           timeouts: { connect: 2000, response: 30_000, total: 60_000 },
           retry: retryDefaults,
           preserveHost: false,

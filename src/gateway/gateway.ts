@@ -10,10 +10,11 @@ import type { Counters } from '#storage/counters'
 import { type CompileContext, compile, compileSteps, type Units } from './compile.ts'
 import { enter } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
+import type { HealthTable } from './health/health-table.ts'
 import { LongCalls } from './long-calls.ts'
 import { renderProblem } from './respond-error.ts'
 import type { Snapshot } from './snapshot.ts'
-import { UpstreamRegistry } from './upstream-registry.ts'
+import { type UpstreamEvent, UpstreamRegistry } from './upstream-registry.ts'
 
 /** What is known of a request that was refused before it became a call. */
 export type InvalidRequest = { requestId: string; startedAt: number; clientAddress: string; durationMs: number }
@@ -21,6 +22,9 @@ export type InvalidRequest = { requestId: string; startedAt: number; clientAddre
 export type GatewayOptions = {
   readonly units: Units
   readonly counters: Counters
+  /** Memory for the health of targets; without it all are taken for healthy. */
+  readonly health?: HealthTable
+  readonly onUpstream?: (event: UpstreamEvent) => void
   readonly observer: CallObserver
   /** Hears of requests that were refused before they became calls. */
   readonly onInvalid: (error: GatewayError, request: InvalidRequest) => void
@@ -53,7 +57,10 @@ export type Gateway = {
 /** Makes the data path; it refuses everything with 404 until the first `apply`. */
 export const createGateway = (options: GatewayOptions, document: Document, revision: number): Gateway => {
   const wheel = new TimerWheel()
-  const upstreams = new UpstreamRegistry(wheel)
+  const upstreams = new UpstreamRegistry(wheel, undefined, {
+    ...(options.health && { table: options.health }),
+    ...(options.onUpstream && { onEvent: options.onUpstream }),
+  })
   const longCalls = new LongCalls(wheel)
   const { units, counters } = options
   const compileContext = (of: number): CompileContext => ({ units, counters, upstreams, longCalls, revision: of })

@@ -12,11 +12,11 @@ import { BalancedUpstream, type UpstreamConfig } from './upstream.ts'
 
 /** Something about the targets of an upstream that whoever runs the gateway wants to know. */
 export type UpstreamEvent = {
-  readonly kind: 'ejected' | 'returned' | 'panic' | 'calm'
+  readonly kind: 'ejected' | 'returned' | 'unhealthy' | 'healthy' | 'panic' | 'calm'
   readonly upstream: string
   /** URL and address; empty when it is about the upstream as a whole. */
   readonly target: string
-  readonly details: Readonly<Record<string, number>>
+  readonly details: Readonly<Record<string, unknown>>
 }
 
 export type RegistryOptions = {
@@ -90,13 +90,12 @@ export class UpstreamRegistry {
       targets: this.#expand(config, () => upstream),
       guard: this.#guards.create(config),
       table: watched ? this.#table : null,
-      onPanic: (panic, usable, all) =>
-        this.#onEvent({
-          kind: panic ? 'panic' : 'calm',
-          upstream: config.name,
-          target: '',
-          details: { usable, all },
-        }),
+      onPanic: (panic, usable, all) => {
+        // All workers see it; one tells.
+        const slot = this.#table?.open(`panic\n${config.name}`, 0) ?? null
+        if (slot?.change(panic ? 0 : 1, panic ? 1 : 0) === true)
+          this.#onEvent({ kind: panic ? 'panic' : 'calm', upstream: config.name, target: '', details: { usable, all } })
+      },
     })
     this.#next.push(upstream)
     return upstream
