@@ -1,12 +1,15 @@
 import { request } from 'node:http'
+import { connect, constants } from 'node:http2'
 import { readFrames } from '#http/grpc/frames'
 import { within } from '../harness.ts'
 
-export type Http1Answer = {
+export type HttpAnswer = {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Buffer
   readonly trailers: Readonly<Record<string, string | undefined>>
+  /** Whether nothing came after the head: HTTP/2 says so with it. */
+  readonly headOnly: boolean
   /** False when the connection broke before the end. */
   readonly complete: boolean
 }
@@ -18,9 +21,9 @@ export const http1Call = (
   headers: Record<string, string>,
   pieces: readonly (Buffer | string)[] = [],
   method = 'POST',
-): Promise<Http1Answer> =>
+): Promise<HttpAnswer> =>
   within(
-    new Promise<Http1Answer>((resolve, reject) => {
+    new Promise<HttpAnswer>((resolve, reject) => {
       const call = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, async response => {
         const chunks: Buffer[] = []
         let complete = true
@@ -34,12 +37,48 @@ export const http1Call = (
           headers: response.headers,
           body: Buffer.concat(chunks),
           trailers: response.trailers,
+          headOnly: response.headers['content-length'] === '0',
           complete,
         })
       })
       call.on('error', reject)
       for (const piece of pieces) call.write(piece)
       call.end()
+    }),
+    () => `an answer to ${path}`,
+  )
+
+/** The same over HTTP/2, known to be spoken (RFC 9113 §3.3). */
+export const http2Call: typeof http1Call = (port, path, headers, pieces = [], method = 'POST') =>
+  within(
+    new Promise<HttpAnswer>((resolve, reject) => {
+      const session = connect(`http://127.0.0.1:${port}`)
+      session.on('error', reject)
+      const stream = session.request(
+        { ':method': method, ':path': path, ...headers },
+        { endStream: pieces.length === 0 },
+      )
+      const chunks: Buffer[] = []
+      let answered: HttpAnswer['headers'] = {}
+      let trailers: HttpAnswer['trailers'] = {}
+      let headOnly = false
+      stream.on('response', (fields, flags) => {
+        headOnly = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
+        answered = fields as HttpAnswer['headers']
+      })
+      stream.on('trailers', fields => {
+        trailers = fields as HttpAnswer['trailers']
+      })
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('error', () => {})
+      stream.on('close', () => {
+        session.close()
+        const complete = stream.rstCode === constants.NGHTTP2_NO_ERROR
+        const status = Number(answered[':status'] ?? 0)
+        resolve({ status, headers: answered, body: Buffer.concat(chunks), trailers, headOnly, complete })
+      })
+      for (const piece of pieces) stream.write(piece)
+      if (pieces.length > 0) stream.end()
     }),
     () => `an answer to ${path}`,
   )
