@@ -78,6 +78,7 @@ export const grpc: ProtocolUnit = {
     const deadline = Math.min(deadlineOf(call), now + upstream.config.timeouts.total)
     if (deadline <= now)
       throw new GatewayError('upstream-timeout', { detail: 'The deadline passed before the call was forwarded' })
+    if (type.form === 'native') call.exchange.patient = true
     forward(call, {
       upstream,
       headers: headersFor(call, type, deadline - now),

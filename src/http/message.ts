@@ -58,6 +58,8 @@ export interface ServerExchange {
 
   /** Who hears how the exchange goes on; set by whoever takes the exchange. */
   listener: ExchangeListener | null
+  /** Set by who expects long silences in the request body, as streams of gRPC have them: HTTP/2 waits for ever then. */
+  patient?: boolean
 
   /** Starts reading the request body into `sink`; without it the body waits (or is discarded after the response). */
   receive(sink: BodySink): void

@@ -32,6 +32,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
   bytesIn: number
   bytesOut = 0
   listener: ExchangeListener | null = null
+  patient = false
   readonly #expectsContinue: boolean
   /** Bytes of the body that are still to come, or -1 when nobody knows. */
   #due: number
@@ -86,7 +87,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
     this.#sink = sink
     if (this.#expectsContinue && !this.responseStarted && this.nothingHeld && !this.closed)
       this.#sendHead(100, [], -1, false)
-    if (!this.remoteEnded) this.#watch()
+    if (!this.remoteEnded) this.#watchBody()
     this.deliverHeld()
   }
 
@@ -96,7 +97,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
   }
 
   resume(): void {
-    if (this.#sink !== null && !this.remoteEnded) this.#watch()
+    if (this.#sink !== null && !this.remoteEnded) this.#watchBody()
     this.setPaused(false)
   }
 
@@ -109,7 +110,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
       this.#tunnel.onData?.(chunk)
       return
     }
-    if (this.#timer !== null && !this.remoteEnded) this.#watch()
+    if (this.#timer !== null && !this.remoteEnded) this.#watchBody()
     this.#sink?.onBodyData(chunk)
   }
 
@@ -273,13 +274,17 @@ export class Http2Exchange extends Stream implements ServerExchange {
     this.session.setTimer(this.#timer)
   }
 
+  #watchBody(): void {
+    if (!this.patient) this.#watch()
+  }
+
   #unwatch(): void {
     if (this.#timer !== null) this.session.clearTimer(this.#timer)
   }
 
   protected override onStalled(stalled: boolean): void {
     if (stalled) this.#watch()
-    else if (this.#sink === null) this.#unwatch()
+    else if (this.#sink === null || this.patient) this.#unwatch()
   }
 
   protected override onSendable(): void {
