@@ -136,6 +136,13 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     means: 'The service has targets, but none that may be used at the moment.',
     remedy: 'Operator: check the targets and their weights. Caller: try again after `Retry-After`.',
   },
+  'circuit-open': {
+    means:
+      'Most of the latest calls to the service failed, so that its circuit breaker is open: calls are refused at once, ' +
+      'without being sent. After a while a few are let through, and when they succeed all are.',
+    remedy:
+      'Caller: try again after `Retry-After`. Operator: find out why the service fails; see `breaker` of its upstream.',
+  },
   overloaded: {
     means: 'The gateway takes no more work for the moment, or it needs something for this call that is not available.',
     remedy: 'Caller: try again after `Retry-After`. Operator: look at connections and load in `/metrics`.',

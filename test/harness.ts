@@ -72,9 +72,23 @@ export type WorkerStatus = {
     upstreamIdle: number
     timers: number
     requests: number
+    upstreams: UpstreamStatus[]
   }
   heapUsed: number
   rss: number
+}
+
+/** How an upstream with guards is doing, seen from one worker. */
+export type UpstreamStatus = {
+  upstream: string
+  circuit: 'closed' | 'open' | 'half-open' | null
+  circuitOpened: number
+  inFlight: number | null
+  waiting: number | null
+  adaptiveLimit: number | null
+  refusals: number
+  retries: number
+  retriesRefused: number
 }
 
 const running = new Set<ChildProcess>()

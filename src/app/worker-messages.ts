@@ -9,6 +9,10 @@ export type WorkerStart = {
   revision: number
   countersMemory: SharedArrayBuffer
   healthMemory: SharedArrayBuffer
+  sharedState: SharedArrayBuffer
+  /** Its number, from 0, among as many workers as `count`. */
+  index: number
+  count: number
   callsPort: MessagePort
   host: string
   port: number

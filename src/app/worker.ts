@@ -48,6 +48,7 @@ const gateway = createGateway(
     onInvalid: recorder.onRefused,
     health: new HealthTable(start.healthMemory),
     onUpstream: event => say({ kind: 'log', ...upstreamLine(event) }),
+    place: { index: start.index, count: start.count, memory: start.sharedState, warn },
   },
   first,
   revision,

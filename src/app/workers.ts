@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { type MetricsSnapshot, mergeMetrics } from '#analytics/metrics'
 import type { Log } from '#base/log'
 import type { PackedDocument } from '#config/packed-document'
+import { createSharedState, maxWorkers, releaseWorker } from '#gateway/overload/shared-state'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 export type WorkersOptions = {
@@ -33,7 +34,7 @@ export type Workers = {
   drain(deadlineMs: number): Promise<void>
 }
 
-type Running = { thread: Worker; listening: boolean; metrics: MetricsSnapshot | null }
+type Running = { index: number; thread: Worker; listening: boolean; metrics: MetricsSnapshot | null }
 
 const respawnMs = 200
 const reportTimeoutMs = 2_000
@@ -53,15 +54,27 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
   let retired: MetricsSnapshot = { calls: [], ai: [], grpc: [] }
   const running = new Set<Running>()
   const listeners = new Set<(worker: Running, message: FromWorker) => void>()
+  const sharedState = createSharedState()
+
+  const freeIndex = (): number => {
+    const taken = new Set([...running].map(({ index }) => index))
+    let index = 0
+    while (taken.has(index)) index++
+    return Math.min(index, maxWorkers - 1)
+  }
 
   const spawn = (reusePort: boolean): Promise<Running> =>
     new Promise((resolve, reject) => {
       const callsPort = options.connectCalls()
+      const index = freeIndex()
       const workerData: WorkerStart = {
         document,
         revision,
         countersMemory: options.countersMemory,
         healthMemory: options.healthMemory,
+        sharedState,
+        index,
+        count,
         callsPort,
         host: options.host,
         port,
@@ -73,7 +86,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         // Few objects of a call outlive it: a larger nursery means fewer, not longer, collections.
         resourceLimits: { maxYoungGenerationSizeMb: 24 },
       })
-      const worker: Running = { thread, listening: false, metrics: null }
+      const worker: Running = { index, thread, listening: false, metrics: null }
       running.add(worker)
       const startedWith = revision
       thread.on('message', (message: FromWorker) => {
@@ -96,6 +109,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       })
       thread.on('exit', () => {
         running.delete(worker)
+        releaseWorker(sharedState, index)
         // What it had counted stays in the sums: a counter must never fall.
         if (worker.metrics !== null) retired = mergeMetrics([retired, worker.metrics])
         reject(new Error('The worker ended before it listened'))

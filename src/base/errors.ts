@@ -41,6 +41,7 @@ export const errorCodes = {
   'upstream-closed': { status: 502, source: 'upstream', title: 'The upstream closed the connection' },
   'upstream-tls': { status: 502, source: 'upstream', title: 'The TLS connection to the upstream failed' },
   'no-healthy-target': { status: 503, source: 'upstream', title: 'No target of the upstream is available' },
+  'circuit-open': { status: 503, source: 'upstream', title: 'Most calls to the upstream fail at the moment' },
   overloaded: { status: 503, source: 'gateway', title: 'The gateway is at its limit' },
   draining: { status: 503, source: 'gateway', title: 'The gateway is shutting down' },
   'upstream-timeout': { status: 504, source: 'upstream', title: 'The upstream took too long' },

@@ -137,3 +137,6 @@ export type ResilienceConfig = {
 
 /** What `retry` is where nothing else is said. */
 export const retryDefaults: RetryConfig = retrySchema.parse({})
+
+/** What `limits` is where only adaptive concurrency is asked for. */
+export const upstreamLimitsDefaults: UpstreamLimitsConfig = upstreamLimitsSchema.parse({})

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { duration } from '#base/schema'
 import { readTargetUrl } from './addresses.ts'
 import { balanceShape } from './balance-schema.ts'
-import { retrySchema } from './resilience-schema.ts'
+import { breakerSchema, concurrencySchema, retrySchema, upstreamLimitsSchema } from './resilience-schema.ts'
 import { complain, count, fieldName, headerValue, lowerCaseFields } from './schema-parts.ts'
 
 /** Framing and the connection belong to the gateway (RFC 9110 §7.6.1, RFC 9112 §6). */
@@ -74,6 +74,9 @@ export const upstreamSchema = z
       .prefault({})
       .meta({ description: 'How long an upstream may take' }),
     retry: retrySchema,
+    breaker: breakerSchema.optional(),
+    limits: upstreamLimitsSchema.optional(),
+    concurrency: concurrencySchema.optional(),
     preserveHost: z
       .boolean()
       .default(false)

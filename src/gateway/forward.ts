@@ -5,72 +5,36 @@ import { getHeader, type HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
 import { EventStream, isEventStream } from './event-stream.ts'
+import type { ForwardOptions, ResponseFilter } from './forward-options.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
+import type { Guard } from './guard.ts'
 import { outgoingRequest } from './outgoing-request.ts'
+import { circuitOpen, refused } from './overload/breaker.ts'
+import type { Gate, Waiter } from './overload/gate.ts'
 import { RequestBody } from './request-body.ts'
 import { backoff, retryAfter } from './retry/backoff.ts'
 import { type RetryPolicy, repeatsAfter } from './retry/policy.ts'
-import { type Outcome, outcomeOf, type Target } from './target.ts'
+import { type Outcome, outcomeOf, type Target, unused } from './target.ts'
 import { openTunnel } from './tunnel.ts'
 import type { Upstream } from './upstream.ts'
 import { upstreamFields } from './upstream-fields.ts'
 import { acceptOpening, type WebSocketOpening, webSocketOpening } from './websocket-opening.ts'
 
-/** Sees, and may change, the body of a response on its way to the client. */
-export interface ResponseFilter {
-  /** False promises that every byte passes unchanged, so that Content-Length is kept. */
-  readonly rewrites: boolean
-  /** Returns what is sent instead (often the chunk itself; null for nothing). The chunk is valid only during the call. */
-  data(chunk: Buffer): Buffer | null
-  /** True takes the trailers: they are handed to `end` and go no further. */
-  readonly takesTrailers?: boolean
-  /** Called after the last chunk; may return a last piece. */
-  end(trailers: HeaderList | null): Buffer | null
-  /** Called instead of `end` when the response broke off or the client left. */
-  abort?(): void
-}
+export type { ForwardOptions, RequestFilter, ResponseFilter } from './forward-options.ts'
 
-/** Changes the body of a request on its way to the upstream, which is not told its length then. */
-export interface RequestFilter {
-  /** Returns what is sent instead; null for nothing. The chunk is valid only during the call. */
-  data(chunk: Buffer): Buffer | null
-  /** Called after the last chunk; throws when the body is not whole. */
-  end(): void
-}
+const noTarget = ({ waitSeconds }: Upstream): GatewayError =>
+  new GatewayError('no-healthy-target', { headers: ['retry-after', String(waitSeconds)] })
 
-export type ForwardOptions = {
-  readonly upstream: Upstream
-  readonly method?: string
-  /** Path with query for the upstream; the call's own when absent. */
-  readonly target?: string
-  /** Headers for the upstream instead of the call's (hop-by-hop, framing, tracing and forwarding fields are added by the gateway). */
-  readonly headers?: HeaderList
-  /** A complete body to send instead of the client's stream. */
-  readonly body?: Buffer
-  /** Changes the client's stream; not together with `body`. */
-  readonly requestFilter?: RequestFilter
-  /**
-   * Chooses a filter when the response head is known; null lets the bytes pass. May change `headers` in place, or throw
-   * a GatewayError that becomes the answer instead.
-   */
-  readonly filter?: (status: number, headers: HeaderList) => ResponseFilter | null
-  /** An upstream of somebody else: it is not told who the caller is (no X-Forwarded-*, no X-Consumer). */
-  readonly foreign?: boolean
-  /** Whether a failed try may be repeated though the method is not idempotent (default false). */
-  readonly idempotent?: boolean
-  /** monotonicMs() when the caller gives up; counts where it is before the end of the upstream's total timeout. */
-  readonly deadline?: number
-  /** Messages of this call may be far apart: only a deadline ends it, silence does not. */
-  readonly patient?: boolean
-  /** Ends a response that broke off after its head in a way the caller understands; false when there is none. */
-  readonly conclude?: (error: GatewayError) => boolean
-}
+/** What a try says about its upstream; null for nothing. */
+const succeeded = (outcome: Outcome, status: number): boolean | null =>
+  outcome === 'cancelled' ? null : outcome === 'ok' && status < 500
 
 /** One call on its way to an upstream and back, over as many tries as its policy allows. */
-class Forward implements ResponseHandler, CallForward {
+class Forward implements ResponseHandler, CallForward, Waiter {
   readonly #call: GatewayCall
   readonly #options: ForwardOptions
   readonly #upstream: Upstream
+  readonly #guard: Guard
   readonly #policy: RetryPolicy
   readonly #exchange: ServerExchange
   readonly #fields: string
@@ -89,9 +53,12 @@ class Forward implements ResponseHandler, CallForward {
   #body: RequestBody | null = null
   #filter: ResponseFilter | null = null
   #responding = false
-  #headers: HeaderList | null = null
   /** Runs while the next try waits. */
   #timer: NodeJS.Timeout | null = null
+  #fresh = false
+  #queued = false
+  /** What the breaker wants to hear at the end of the try. */
+  #trial = 0
   /** Set when the call asks for a WebSocket. */
   #opening: WebSocketOpening | null = null
   #events: EventStream | null = null
@@ -101,6 +68,7 @@ class Forward implements ResponseHandler, CallForward {
     this.#call = call
     this.#options = options
     this.#upstream = upstream
+    this.#guard = upstream.guard
     this.#policy = upstream.guard.retry
     this.#exchange = call.exchange
     this.#fields = upstreamFields(call, options.headers ?? call.headers, options)
@@ -121,16 +89,26 @@ class Forward implements ResponseHandler, CallForward {
     this.#next(false)
   }
 
-  /** Chooses a target for a try. */
+  /** Looks for a target for the next try; `fresh` insists on a new connection. */
   #next(fresh: boolean): void {
-    const target = this.#upstream.choose(this.#call, this.#tried)
-    if (target === null) {
-      const wait = String(this.#upstream.waitSeconds)
-      this.#fail(new GatewayError('no-healthy-target', { headers: ['retry-after', wait] }))
-    } else this.#try(target, fresh)
+    const { breaker, gate } = this.#guard
+    if (breaker !== null && breaker.refusedFor(monotonicMs()) > 0) this.#fail(circuitOpen(breaker))
+    else if (gate !== null) this.#queue(gate, fresh)
+    else {
+      const target = this.#upstream.choose(this.#call, this.#tried)
+      if (target === null) this.#fail(noTarget(this.#upstream))
+      else this.#try(target, fresh)
+    }
   }
 
   #try(target: Target, fresh: boolean): void {
+    const { breaker } = this.#guard
+    if (breaker !== null && (this.#trial = breaker.begin(monotonicMs())) === refused) {
+      unused(target)
+      this.#guard.gate?.leave(target, -1)
+      this.#fail(circuitOpen(breaker))
+      return
+    }
     const turn = ++this.#turn
     this.#target = target
     target.begin()
@@ -144,6 +122,56 @@ class Forward implements ResponseHandler, CallForward {
     const client = target.pool.request(request, this, fresh)
     // On a connection that was open already everything may have happened by now.
     if (!this.#ready && turn === this.#turn) this.#client = client
+  }
+
+  // ---- waiting for a target
+
+  #queue(gate: Gate, fresh: boolean): void {
+    this.#fresh = fresh
+    this.#queued = true
+    gate.enter(this)
+    if (!this.#queued) return
+    const left = this.#deadline - monotonicMs()
+    if (left < gate.patience) this.#timer = setTimeout(() => this.#giveUp(), left)
+  }
+
+  #giveUp(): void {
+    this.#leaveQueue()
+    this.#fail(new GatewayError('upstream-timeout', { detail: 'No target of the upstream became free in time' }))
+  }
+
+  #leaveQueue(): void {
+    if (this.#queued) this.#guard.gate?.remove(this)
+    this.#queued = false
+    if (this.#timer === null) return
+    clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  get turnKey(): string {
+    return this.#call.consumer?.name ?? this.#call.clientAddress
+  }
+
+  noTarget(): void {
+    this.refused(noTarget(this.#upstream))
+  }
+
+  chooseTarget(full: readonly Target[]): Target | null {
+    if (full.length === 0) return this.#upstream.choose(this.#call, this.#tried)
+    return this.#upstream.choose(this.#call, this.#tried === null ? full : [...this.#tried, ...full])
+  }
+
+  admitted(target: Target): void {
+    this.#queued = false
+    this.#leaveQueue()
+    this.#triedAt = monotonicMs()
+    this.#try(target, this.#fresh)
+  }
+
+  refused(error: GatewayError): void {
+    this.#queued = false
+    this.#leaveQueue()
+    this.#fail(error)
   }
 
   // ---- request body
@@ -195,16 +223,15 @@ class Forward implements ResponseHandler, CallForward {
     this.#responding = true
     this.#status = status
     this.#headAt = monotonicMs()
-    this.#headers = headers
     this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
     this.#filter = filter
     this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
     if (length < 0 && isEventStream(headers)) this.#watchEvents()
   }
 
-  /** A stream of events may be silent for as long as it likes. */
+  /** A stream of events may be silent for as long as it likes, unless its upstream is given a limit. */
   #watchEvents(): void {
-    this.#client?.setIdleTimeout(Number.POSITIVE_INFINITY)
+    if (this.#upstream.config.timeouts.idle === undefined) this.#client?.setIdleTimeout(Number.POSITIVE_INFINITY)
     this.#events = new EventStream(this.#call, () => this.#endEvents())
   }
 
@@ -224,12 +251,6 @@ class Forward implements ResponseHandler, CallForward {
 
   onPause(): void {
     if (this.#responding) this.#exchange.flush()
-  }
-
-  /** An event stream may be silent for as long as it has nothing to say, unless its upstream is given a limit. */
-  onSilence(): boolean {
-    if (this.#headers === null || this.#upstream.config.timeouts.idle !== undefined || !this.#hasTime(0)) return false
-    return getHeader(this.#headers, 'content-type')?.toLowerCase().startsWith('text/event-stream') === true
   }
 
   onBodyEnd(trailers: HeaderList | null): void {
@@ -336,8 +357,13 @@ class Forward implements ResponseHandler, CallForward {
     this.#body?.detach()
     this.#events?.close()
     const headAt = this.#responding ? this.#headAt : now
-    this.#target?.end(outcome, headAt - this.#triedAt, this.#status)
+    const target = this.#target as Target
+    const ms = headAt - this.#triedAt
+    target.end(outcome, ms, this.#status)
     this.#call.upstreamMs = now - this.#startedAt
+    const { breaker, gate } = this.#guard
+    if (breaker !== null) breaker.end(this.#trial, succeeded(outcome, this.#status), now)
+    if (gate !== null) gate.leave(target, outcome === 'ok' && this.#status < 500 ? ms : -1)
   }
 
   #fail(error: GatewayError): void {
@@ -355,10 +381,7 @@ class Forward implements ResponseHandler, CallForward {
 
   /** The client has gone, or broke its body: the upstream is freed at once. */
   abandon(): void {
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer)
-      this.#timer = null
-    }
+    this.#leaveQueue()
     const client = this.#client
     if (client === null) return
     this.#done('cancelled')

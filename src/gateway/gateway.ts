@@ -10,6 +10,7 @@ import type { Counters } from '#storage/counters'
 import { type CompileContext, compile, compileSteps, type Units } from './compile.ts'
 import { enter } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
+import { alone, GuardRegistry, type GuardState, type WorkerPlace } from './guard.ts'
 import type { HealthTable } from './health/health-table.ts'
 import { LongCalls } from './long-calls.ts'
 import { renderProblem } from './respond-error.ts'
@@ -28,6 +29,8 @@ export type GatewayOptions = {
   readonly observer: CallObserver
   /** Hears of requests that were refused before they became calls. */
   readonly onInvalid: (error: GatewayError, request: InvalidRequest) => void
+  /** Where this worker stands among others; alone unless given. */
+  readonly place?: WorkerPlace
   /** False reads sockets by the documented way only; for tests and as a last resort. */
   readonly directAccept?: boolean
 }
@@ -39,6 +42,7 @@ export type GatewayLoad = {
   upstreamIdle: number
   timers: number
   requests: number
+  upstreams: GuardState[]
 }
 
 /** The data path of one worker: a listener, the current snapshot, and the pools behind it. */
@@ -57,7 +61,8 @@ export type Gateway = {
 /** Makes the data path; it refuses everything with 404 until the first `apply`. */
 export const createGateway = (options: GatewayOptions, document: Document, revision: number): Gateway => {
   const wheel = new TimerWheel()
-  const upstreams = new UpstreamRegistry(wheel, undefined, {
+  const guards = new GuardRegistry(options.place ?? alone())
+  const upstreams = new UpstreamRegistry(wheel, guards, {
     ...(options.health && { table: options.health }),
     ...(options.onUpstream && { onEvent: options.onUpstream }),
   })
@@ -128,6 +133,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
         upstreamIdle,
         timers: wheel.size,
         requests: server.context.requests,
+        upstreams: guards.states(),
       }
     },
   }

@@ -1,6 +1,6 @@
 import type { OutgoingRequest } from '#http/client'
 import type { ServerExchange } from '#http/message'
-import type { ForwardOptions } from './forward.ts'
+import type { ForwardOptions } from './forward-options.ts'
 import type { GatewayCall } from './gateway-call.ts'
 import type { Target } from './target.ts'
 

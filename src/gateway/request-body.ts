@@ -2,7 +2,7 @@ import { GatewayError, toGatewayError } from '#base/errors'
 import type { ClientExchange } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import type { BodySink } from '#http/message'
-import type { RequestFilter } from './forward.ts'
+import type { RequestFilter } from './forward-options.ts'
 import { cleanTrailers } from './forwarded-headers.ts'
 import type { GatewayCall } from './gateway-call.ts'
 

@@ -10,6 +10,7 @@ const proxyErrors: Partial<Record<ErrorCode, string>> = {
   'upstream-tls': 'tls_protocol_error',
   'upstream-timeout': 'http_response_timeout',
   'no-healthy-target': 'destination_unavailable',
+  'circuit-open': 'destination_unavailable',
   overloaded: 'connection_limit_reached',
   internal: 'proxy_internal_error',
   'not-implemented': 'http_request_denied',

@@ -121,3 +121,8 @@ export const outcomeOf = ({ code, retry }: GatewayError): Outcome => {
   if (retry === 'yes' || code === 'upstream-tls') return 'connect'
   return code === 'upstream-timeout' ? 'timeout' : 'error'
 }
+
+/** A target that was chosen, but not tried: where its trial was to be decided by this call, another one decides it. */
+export const unused = (target: Target): void => {
+  if (target.isTrial) target.health?.endTrial('cancelled', 0)
+}

@@ -2,7 +2,7 @@ import { randomHex } from '#base/ids'
 import { fieldLines } from '#http/field-lines'
 import type { HeaderList } from '#http/headers'
 import type { PeerInfo } from '#http/message'
-import type { ForwardOptions } from './forward.ts'
+import type { ForwardOptions } from './forward-options.ts'
 import type { GatewayCall } from './gateway-call.ts'
 
 /** The fields of `own` whose names are not in `replaced`. */

@@ -48,7 +48,7 @@ export class UpstreamRegistry {
   #next: BalancedUpstream[] = []
   #addresses = new Map<string, readonly ResolvedAddress[]>()
 
-  constructor(wheel: TimerWheel, guards = new GuardRegistry(alone), { table, onEvent }: RegistryOptions = {}) {
+  constructor(wheel: TimerWheel, guards = new GuardRegistry(alone()), { table, onEvent }: RegistryOptions = {}) {
     this.#wheel = wheel
     this.#guards = guards
     this.#table = table ?? null
@@ -67,12 +67,14 @@ export class UpstreamRegistry {
   /** Upstreams made between `begin` and `commit` belong to the new configuration. */
   begin(): void {
     this.#next = []
+    this.#guards.begin()
   }
 
   /** Closes the pools that the new configuration no longer names; running calls finish on them. */
   commit(): void {
     this.#live = this.#next
     this.#next = []
+    this.#guards.commit()
     this.#sweep()
   }
 

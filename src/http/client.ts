@@ -44,8 +44,6 @@ export interface ResponseHandler extends BodySink {
   onDrain(): void
   onUpgrade(headers: HeaderList, stream: RawStream): void
   onError(error: GatewayError): void
-  /** Asked when the body has been silent for `idleTimeout`: true lets it go on. */
-  onSilence?(): boolean
 }
 
 /** A running request; of no use after its handler heard the end. */

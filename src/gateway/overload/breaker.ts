@@ -1,3 +1,5 @@
+import { monotonicMs } from '#base/clock'
+import { GatewayError } from '#base/errors'
 import type { BreakerConfig } from '#config/resilience-schema'
 import { type SharedSlot, word } from './shared-state.ts'
 
@@ -140,4 +142,10 @@ export class Breaker {
   #since(place: number, now: number): number {
     return ((now | 0) - Atomics.load(this.#words, place)) | 0
   }
+}
+
+/** What a call is told that an open circuit keeps from its upstream. */
+export const circuitOpen = (breaker: Breaker): GatewayError => {
+  const seconds = Math.max(1, Math.ceil(breaker.refusedFor(monotonicMs()) / 1000))
+  return new GatewayError('circuit-open', { headers: ['retry-after', String(seconds)] })
 }

@@ -1,7 +1,7 @@
 import { monotonicMs } from '#base/clock'
 import { GatewayError } from '#base/errors'
 import type { UpstreamLimitsConfig } from '#config/resilience-schema'
-import type { Target } from '../target.ts'
+import { type Target, unused } from '../target.ts'
 import type { AdaptiveLimit } from './adaptive-limit.ts'
 import { FairQueue } from './fair-queue.ts'
 import { Permits } from './permits.ts'
@@ -16,6 +16,8 @@ export interface Waiter {
   /** It may be tried now; `leave` must be called when the try is over. */
   admitted(target: Target): void
   refused(error: GatewayError): void
+  /** No target may be used at all. */
+  noTarget(): void
 }
 
 export type GateOptions = {
@@ -56,6 +58,10 @@ export class Gate {
       connections === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(connections / options.workers))
   }
 
+  /** Milliseconds that a call may wait. */
+  get patience(): number {
+    return this.#options.limits.queueTimeout
+  }
   get active(): number {
     return this.#active
   }
@@ -63,7 +69,7 @@ export class Gate {
     return this.#queue.size
   }
   /** The adaptive limit of this worker; null where there is none. */
-  get limit(): number | null {
+  get adaptiveLimit(): number | null {
     return this.#options.adaptive?.at(monotonicMs()) ?? null
   }
 
@@ -76,7 +82,7 @@ export class Gate {
     }
     this.#queue.push(waiter.turnKey, waiter)
     this.#deadlines.set(waiter, monotonicMs() + queueTimeout)
-    if (this.#timer === null) this.#timer = setTimeout(() => this.#expire(), queueTimeout)
+    if (this.#timer === null) this.#timer = setTimeout(() => this.#expire(), queueTimeout).unref()
     this.#listen()
   }
 
@@ -110,10 +116,13 @@ export class Gate {
       const target = waiter.chooseTarget(full)
       if (target === null) {
         if (full.length > 0) return false
-        waiter.refused(new GatewayError('no-healthy-target'))
+        waiter.noTarget()
         return true
       }
-      if (full.includes(target)) return false
+      if (full.includes(target.owner)) {
+        unused(target)
+        return false
+      }
       const { pool } = target
       const connected = pool.idleCount > 0 || pool.connections.size < this.#connections
       if (connected && (limits.requests === undefined || this.#permitsOf(target).take(limits.requests))) {
@@ -121,7 +130,8 @@ export class Gate {
         waiter.admitted(target)
         return true
       }
-      full.push(target)
+      unused(target)
+      full.push(target.owner)
     }
   }
 
@@ -172,10 +182,9 @@ export class Gate {
 
   #pump(): void {
     for (let waiter = this.#queue.first(); waiter !== undefined; waiter = this.#queue.first()) {
-      // It leaves the queue first: what it is told may end its call, which removes it.
-      const { size } = this.#queue
-      if (!this.#place(waiter)) break
-      if (this.#queue.size === size && this.#queue.first() === waiter) this.#queue.shift()
+      if (!this.#place(waiter)) return
+      if (this.#queue.first() !== waiter) continue
+      this.#queue.shift()
       this.#forget(waiter)
     }
   }
@@ -186,7 +195,7 @@ export class Gate {
     for (let waiter = this.#queue.oldest(); waiter !== undefined; waiter = this.#queue.oldest()) {
       const deadline = this.#deadlines.get(waiter) as number
       if (deadline > now) {
-        this.#timer = setTimeout(() => this.#expire(), deadline - now)
+        this.#timer = setTimeout(() => this.#expire(), deadline - now).unref()
         return
       }
       this.remove(waiter)

@@ -370,7 +370,6 @@ export class ClientConnection implements ClientExchange, BodySink {
   #onTimeout(): void {
     if (this.#phase === 'idle') this.#close()
     else if (this.#phase === 'connecting') this.#fail(new GatewayError('upstream-timeout', notReached))
-    else if (this.#phase === 'body' && this.#handler?.onSilence?.() === true) this.#setTimer(this.#idleLimit)
     else this.#fail(new GatewayError('upstream-timeout'))
   }
 
