@@ -19,8 +19,9 @@ export type FromCallThread =
   | { kind: 'log'; message: string }
 
 /** From a gateway worker to the storage thread; each batch is acknowledged, in order. */
-export type CallBatch = { data: Uint8Array; rows: number }
-export type CallAcknowledgement = { stored: boolean }
+export type CallBatch = { data: Uint8Array<ArrayBuffer>; rows: number }
+/** `memory` goes back to whoever sent it, to be filled again. */
+export type CallAcknowledgement = { stored: boolean; memory: ArrayBuffer }
 
 /** From the main thread to a gateway worker: where batches go from now on. */
 export type CallDestination = { port: MessagePort }

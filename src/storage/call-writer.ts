@@ -78,7 +78,7 @@ class PortCallWriter implements CallWriter {
     if (!this.#destination) return
     for (const batch of this.#waiting) {
       this.#sent.push(batch.rows)
-      this.#destination.postMessage(batch, [batch.data.buffer as ArrayBuffer])
+      this.#destination.postMessage(batch, [batch.data.buffer])
     }
     this.#waiting.length = 0
   }
@@ -86,7 +86,8 @@ class PortCallWriter implements CallWriter {
   #attach(destination: MessagePort): void {
     this.#detach()
     this.#destination = destination
-    destination.on('message', ({ stored }: CallAcknowledgement) => {
+    destination.on('message', ({ stored, memory }: CallAcknowledgement) => {
+      this.#rows.recycle(memory)
       const rows = this.#sent.shift() ?? 0
       if (stored) this.written += rows
       else this.dropped += rows

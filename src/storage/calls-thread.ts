@@ -25,7 +25,8 @@ const takeBatch = async (port: MessagePort, { data, rows }: CallBatch): Promise<
   }
   if (failing && stored) log('call log: calls are stored again')
   failing = !stored
-  port.postMessage({ stored } satisfies CallAcknowledgement)
+  const memory = data.buffer
+  port.postMessage({ stored, memory } satisfies CallAcknowledgement, [memory])
 }
 
 const answer = async (id: number, method: keyof CallStore, input: unknown[]): Promise<void> => {

@@ -64,8 +64,9 @@ describe('row binary', () => {
   })
 
   it('writes known bytes', () => {
-    const batch = Buffer.from(encode(sampleCall({ requestId: 'ab', startedAt: 0x0102030405, traceId: '' })))
-    assert.equal(batch.subarray(0, 12).toString('hex'), '026162050403020100000000'.padEnd(24, '0').slice(0, 24))
+    const batch = Buffer.from(encode(sampleCall({ startedAt: 0x0102030405, status: 0x0102, requestId: 'ab' })))
+    assert.equal(batch.subarray(0, 10).toString('hex'), '05040302010000000201')
+    assert.equal(batch.subarray(51, 54).toString('hex'), '026162')
   })
 
   it('cuts strings at their cap and never inside a character', () => {
@@ -109,11 +110,31 @@ describe('row binary', () => {
     assert.equal(writer.writeCall(sampleCall({ requestId: 'second' })), false)
     assert.equal(writer.rows, 1)
     const batch = writer.take()
-    assert.equal(batch.byteLength, batch.buffer.byteLength, 'nothing else is transferred with it')
     assert.equal(readCalls(batch)[0]?.requestId, 'first')
     assert.deepEqual([writer.rows, writer.bytes, writer.take().length], [0, 0, 0])
     assert.equal(writer.writeCall(sampleCall({ requestId: 'second' })), true)
     assert.equal(readCalls(writer.take())[0]?.requestId, 'second')
+  })
+
+  it('hands over memory that it does not touch again until it is given back', () => {
+    const writer = new RowWriter(maxRowBytes + 100)
+    const large = sampleCall({ path: `/${'p'.repeat(2000)}` })
+    writer.writeCall(large)
+    const first = writer.take()
+    writer.writeCall(sampleCall({ requestId: 'second' }))
+    assert.deepEqual(readCalls(first), [roundTrip(large)])
+    assert.equal(readCalls(writer.take())[0]?.requestId, 'second')
+    writer.recycle(first.buffer)
+    writer.writeCall(large)
+    writer.take()
+    writer.writeCall(sampleCall({ requestId: 'third' }))
+    assert.equal(readCalls(writer.take())[0]?.requestId, 'third')
+  })
+
+  it('keeps rows apart whose names differ in one column only', () => {
+    const names = ['service', 'route', 'consumer', 'method', 'target', 'errorCode', 'errorSource', 'model', 'provider']
+    const records = names.flatMap(name => [sampleCall(), sampleCall({ [name]: 'other' }), sampleCall({ [name]: 'ö' })])
+    assert.deepEqual(readCalls(encode(...records)), records)
   })
 
   it('never writes past its buffer with rows of the largest kind', () => {

@@ -26,6 +26,10 @@ const columns = callColumns.map(({ type }) => ({
   nullable: type.startsWith('Nullable'),
 }))
 
+/** The columns of fixed width at the front of a row. */
+const fixedColumns = columns.findIndex(({ width }) => width === 0)
+const fixedBytes = columns.slice(0, fixedColumns).reduce((sum, { width }) => sum + width, 0)
+
 /** Reads rows of calls from a batch one after the other; every step past the end throws RowFormatError. */
 export class RowReader {
   #position = 0
@@ -45,25 +49,25 @@ export class RowReader {
   read(): CallRecord {
     // Members of a literal are evaluated in order, so this is the order of the columns.
     return {
-      requestId: this.#string(),
       startedAt: this.#unsigned64(),
-      traceId: this.#string(),
-      service: this.#string(),
-      route: this.#string(),
-      consumer: this.#string(),
-      method: this.#string(),
-      path: this.#string(),
       status: this.#view.getUint16(this.#advance(2), true),
       durationMs: this.#float(),
       upstreamMs: this.#float(),
       gatewayMs: this.#float(),
       bytesIn: this.#unsigned64(),
       bytesOut: this.#unsigned64(),
+      retries: this.#buffer[this.#advance(1)] as number,
+      requestId: this.#string(),
+      traceId: this.#string(),
+      path: this.#string(),
       clientAddress: this.#string(),
+      service: this.#string(),
+      route: this.#string(),
+      consumer: this.#string(),
+      method: this.#string(),
       target: this.#string(),
       errorCode: this.#string(),
       errorSource: this.#string(),
-      retries: this.#buffer[this.#advance(1)] as number,
       model: this.#string(),
       provider: this.#string(),
       tokensIn: this.#isNull() ? null : this.#unsigned64(),
@@ -77,15 +81,16 @@ export class RowReader {
 
   /** Passes over the next row and returns its time, without decoding it. */
   skip(): number {
-    this.#skipString()
-    const startedAt = this.#unsigned64()
-    for (let i = 2; i < columns.length; i++) this.#skipColumn(i)
+    const startedAt = this.time()
+    this.#advance(fixedBytes)
+    for (let i = fixedColumns; i < columns.length; i++) this.#skipColumn(i)
     return startedAt
   }
 
   /** Whether the next row's request id is `id` (UTF-8 bytes); stays before that row. */
   hasId(id: Buffer): boolean {
     const start = this.#position
+    this.#advance(fixedBytes)
     const length = this.#length()
     const equal =
       length === id.length && this.#buffer.compare(id, 0, id.length, this.#position, this.#position + length) === 0
@@ -96,7 +101,6 @@ export class RowReader {
   /** The time of the next row; stays before that row. */
   time(): number {
     const start = this.#position
-    this.#skipString()
     const startedAt = this.#unsigned64()
     this.#position = start
     return startedAt
