@@ -12,6 +12,8 @@ export interface ResponseFilter {
   readonly takesTrailers?: boolean
   /** Called after the last chunk; may return a last piece. */
   end(trailers: HeaderList | null): Buffer | null
+  /** After `end`: the HTTP status that says how the call went for its target, where that of the head does not. */
+  readonly verdict?: number
   /** Called instead of `end` when the response broke off or the client left. */
   abort?(): void
 }

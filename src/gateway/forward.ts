@@ -254,13 +254,15 @@ class Forward implements ResponseHandler, CallForward, Waiter {
   }
 
   onBodyEnd(trailers: HeaderList | null): void {
-    this.#done('ok')
     const filter = this.#filter
     if (filter === null) {
+      this.#done('ok')
       this.#exchange.end(trailers)
       return
     }
     const rest = filter.end(trailers)
+    if (filter.verdict !== undefined) this.#status = filter.verdict
+    this.#done('ok')
     if (rest !== null) this.#exchange.write(rest)
     this.#exchange.end(filter.takesTrailers === true ? null : trailers)
   }

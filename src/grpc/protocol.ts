@@ -7,7 +7,7 @@ import { type GrpcContentType, grpcContentType } from '#http/grpc/content-type'
 import { grpcTimeout, readGrpcTimeout } from '#http/grpc/timeout'
 import { getHeader, type HeaderList } from '#http/headers'
 import { checkAnswer } from './answer.ts'
-import { errorFields, grpcTypeOf, noteStatus, renderGrpcError } from './render-error.ts'
+import { errorFields, grpcTypeOf, noteStatus, renderGrpcError, verdictOf } from './render-error.ts'
 import { webOptions } from './web.ts'
 
 /** monotonicMs() when the caller gives up; Infinity when it never does. Throws `bad-request`, `upstream-timeout`. */
@@ -51,6 +51,10 @@ class StatusReader implements ResponseFilter {
   end(trailers: HeaderList | null): null {
     if (trailers !== null) noteStatus(this.#call, trailers)
     return null
+  }
+
+  get verdict(): number {
+    return verdictOf(this.#call)
   }
 }
 

@@ -3,7 +3,7 @@ import type { Call } from '#gateway/call'
 import { encodeBase64 } from '#http/grpc/base64'
 import { acceptsGrpcText, type GrpcContentType, grpcContentType, readGrpcContentType } from '#http/grpc/content-type'
 import { trailerFrame } from '#http/grpc/frames'
-import { grpcStatus, grpcStatusFields, grpcStatusOfError } from '#http/grpc/status'
+import { grpcStatus, grpcStatusFields, grpcStatusOfError, httpStatusOfGrpc } from '#http/grpc/status'
 import { getHeader, type HeaderList } from '#http/headers'
 
 /** How a call speaks gRPC; null when it does not. Never asked for calls that go well on HTTP/1.1 upstreams. */
@@ -22,6 +22,9 @@ export const noteStatus = (call: Call, fields: HeaderList): void => {
   const text = getHeader(fields, 'grpc-status')
   if (text !== undefined) call.grpcStatus = /^\d\d?$/.test(text) ? Number(text) : grpcStatus.UNKNOWN
 }
+
+/** How a call that came to its end went for its target; one without a status went wrong. */
+export const verdictOf = (call: Call): number => httpStatusOfGrpc(call.grpcStatus ?? grpcStatus.UNKNOWN)
 
 /** The fields that tell a caller of an error; an error may bring its own status along. */
 export const errorFields = (call: Call, error: GatewayError): HeaderList => {

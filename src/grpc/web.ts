@@ -6,7 +6,7 @@ import { FrameTracker, trailerFrame } from '#http/grpc/frames'
 import { grpcStatus, grpcStatusFields } from '#http/grpc/status'
 import { getHeader, type HeaderList, setHeader } from '#http/headers'
 import { checkAnswer } from './answer.ts'
-import { answerTypeOf, errorFields, noteStatus } from './render-error.ts'
+import { answerTypeOf, errorFields, noteStatus, verdictOf } from './render-error.ts'
 
 /** Fields of a Trailers-Only answer that belong to HTTP; all others are what would have come at the end. */
 const httpFields = new Set(['content-type', 'content-length', 'date', 'server', 'via', 'alt-svc', 'vary'])
@@ -54,6 +54,10 @@ class WebAnswer implements ResponseFilter {
     const last = trailers ?? this.#early ?? missingStatus
     noteStatus(this.#call, last)
     return this.#frame(last)
+  }
+
+  get verdict(): number {
+    return verdictOf(this.#call)
   }
 
   /** The last frame after an error; null in the middle of a message, where it would be read as part of that. */

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { GatewayError } from '#base/errors'
 import { acceptsGrpcText, grpcContentType, readGrpcContentType } from './content-type.ts'
-import { grpcStatus, grpcStatusFields, grpcStatusOfError, grpcStatusOfHttp, percentEncodeMessage } from './status.ts'
+import {
+  grpcStatus,
+  grpcStatusFields,
+  grpcStatusOfError,
+  grpcStatusOfHttp,
+  httpStatusOfGrpc,
+  percentEncodeMessage,
+} from './status.ts'
 import { grpcTimeout, readGrpcTimeout } from './timeout.ts'
 
 describe('content type (gRPC over HTTP2, Requests; gRPC-Web, Content-Type)', () => {
@@ -103,6 +110,14 @@ describe('status', () => {
   test('an answer without a status (http-grpc-status-mapping)', () => {
     const statuses = [400, 401, 403, 404, 429, 431, 502, 503, 504, 200, 302, 418, 500]
     assert.deepEqual(statuses.map(grpcStatusOfHttp), [13, 16, 7, 12, 14, 13, 14, 14, 14, 2, 2, 2, 2])
+  })
+
+  test('a status in the terms of HTTP (google/rpc/code.proto)', () => {
+    const { OK, UNKNOWN, UNAVAILABLE, NOT_FOUND, UNAUTHENTICATED } = grpcStatus
+    assert.deepEqual(
+      [OK, UNKNOWN, UNAVAILABLE, NOT_FOUND, UNAUTHENTICATED, 99].map(httpStatusOfGrpc),
+      [200, 500, 503, 404, 401, 500],
+    )
   })
 
   test('an error of the gateway', () => {

@@ -37,6 +37,14 @@ const ofHttp: Readonly<Record<number, number>> = {
 /** What an answer without `grpc-status` means (grpc/doc/http-grpc-status-mapping.md). */
 export const grpcStatusOfHttp = (status: number): number => ofHttp[status] ?? grpcStatus.UNKNOWN
 
+const toHttp: readonly number[] = [
+  ...[200, 499, 500, 400, 504, 404, 409, 403],
+  ...[429, 400, 409, 400, 501, 500, 503, 500, 401],
+]
+
+/** What a status would have been in HTTP (google/rpc/code.proto). */
+export const httpStatusOfGrpc = (status: number): number => toHttp[status] ?? 500
+
 /** Where the gateway knows more than its HTTP status says. */
 const ofCode: Readonly<Record<string, number | undefined>> = {
   'invalid-body': grpcStatus.INVALID_ARGUMENT,
