@@ -46,7 +46,10 @@ export type ForwardOptions = {
   readonly foreign?: boolean
   /** Whether a failed try may be repeated though the method is not idempotent (default false). */
   readonly idempotent?: boolean
-  /** monotonicMs() when the caller gives up; counts where it is before the end of the upstream's total timeout. */
+  /**
+   * monotonicMs() when the caller gives up; counts where it is before the end of the upstream's total timeout, and is no
+   * failure of the target then.
+   */
   readonly deadline?: number
   /** Messages of this call may be far apart: only a deadline ends it, silence does not. */
   readonly patient?: boolean

@@ -283,7 +283,7 @@ class Forward implements ResponseHandler, CallForward, Waiter {
   // ---- failures
 
   onError(error: GatewayError): void {
-    this.#done(outcomeOf(error))
+    this.#done(outcomeOf(error, this.#options.deadline))
     if (this.#responding) {
       this.#filter?.abort?.()
       this.#call.fail(error)

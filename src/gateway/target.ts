@@ -1,3 +1,4 @@
+import { monotonicMs } from '#base/clock'
 import type { GatewayError } from '#base/errors'
 import type { Pool } from '#http/client'
 import type { HeaderList } from '#http/headers'
@@ -114,8 +115,9 @@ export class Target {
   }
 }
 
-/** What an error of the engine says about the target that was tried. */
-export const outcomeOf = ({ code, retry }: GatewayError): Outcome => {
+/** What an error of the engine says about the target that was tried. `deadline` is when the caller gave up, if it said so. */
+export const outcomeOf = ({ code, retry }: GatewayError, deadline: number | undefined): Outcome => {
+  if (code === 'upstream-timeout' && deadline !== undefined && monotonicMs() >= deadline) return 'cancelled'
   // A connection that was kept and closed under the request: every idle connection ends so one day.
   if (retry === 'if-reused') return 'cancelled'
   if (retry === 'yes' || code === 'upstream-tls') return 'connect'

@@ -79,13 +79,13 @@ export const grpc: ProtocolUnit = {
     const type = call.method === 'POST' ? grpcTypeOf(call) : null
     if (type === null) return false
     const now = monotonicMs()
-    const deadline = Math.min(deadlineOf(call), now + upstream.config.timeouts.total)
+    const deadline = deadlineOf(call)
     if (deadline <= now)
       throw new GatewayError('upstream-timeout', { detail: 'The deadline passed before the call was forwarded' })
     if (type.form === 'native') call.exchange.patient = true
     forward(call, {
       upstream,
-      headers: headersFor(call, type, deadline - now),
+      headers: headersFor(call, type, Math.min(deadline - now, upstream.config.timeouts.total)),
       deadline,
       patient: true,
       ...(type.form === 'native' ? nativeOptions(call) : webOptions(call, type)),

@@ -23,8 +23,15 @@ export const noteStatus = (call: Call, fields: HeaderList): void => {
   if (text !== undefined) call.grpcStatus = /^\d\d?$/.test(text) ? Number(text) : grpcStatus.UNKNOWN
 }
 
-/** How a call that came to its end went for its target; one without a status went wrong. */
-export const verdictOf = (call: Call): number => httpStatusOfGrpc(call.grpcStatus ?? grpcStatus.UNKNOWN)
+/**
+ * How a call that came to its end went for its target; one without a status went wrong. Time that the caller did not give
+ * is no fault of the target.
+ */
+export const verdictOf = (call: Call): number => {
+  const status = call.grpcStatus ?? grpcStatus.UNKNOWN
+  const hurried = status === grpcStatus.DEADLINE_EXCEEDED && getHeader(call.headers, 'grpc-timeout') !== undefined
+  return httpStatusOfGrpc(hurried ? grpcStatus.CANCELLED : status)
+}
 
 /** The fields that tell a caller of an error; an error may bring its own status along. */
 export const errorFields = (call: Call, error: GatewayError): HeaderList => {
