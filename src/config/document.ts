@@ -50,6 +50,7 @@ export type UpstreamDocument = ResilienceConfig &
       readonly total: number
       readonly idle?: number | undefined
     }
+    readonly protocol?: 'auto' | 'h1' | 'h2'
     readonly preserveHost: boolean
     /** Flat list of lower-case names and values. */
     readonly headers: readonly string[]

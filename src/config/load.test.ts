@@ -131,6 +131,7 @@ test('a whole file decodes to what the gateway compiles', () => {
           },
           timeouts: { connect: 2000, response: 30_000, total: 60_000 },
           retry: retryDefaults,
+          protocol: 'auto',
           preserveHost: false,
           headers: [],
         },

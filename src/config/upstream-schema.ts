@@ -77,6 +77,10 @@ export const upstreamSchema = z
     breaker: breakerSchema.optional(),
     limits: upstreamLimitsSchema.optional(),
     concurrency: concurrencySchema.optional(),
+    protocol: z
+      .enum(['auto', 'h1', 'h2'])
+      .default('auto')
+      .meta({ description: 'HTTP/1.1, HTTP/2 (without TLS too), or what https targets choose and HTTP/1.1 for http' }),
     preserveHost: z
       .boolean()
       .default(false)

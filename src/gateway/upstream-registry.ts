@@ -1,5 +1,5 @@
 import { monotonicMs } from '#base/clock'
-import { Pool } from '#http/client'
+import { Pool, type UpstreamProtocol } from '#http/client'
 import type { TimerWheel } from '#http/timer-wheel'
 import { TargetLoad } from './balance/target-load.ts'
 import { discoveryKey, endpointKey, type ResolvedAddress, readPlace, type TargetPlace } from './endpoint.ts'
@@ -149,7 +149,7 @@ export class UpstreamRegistry {
       weight: weight * (address?.weight ?? 1),
       priority: address?.priority ?? 0,
       address: addressText,
-      pool: this.#pool(endpoint, place, address),
+      pool: this.#pool(config.protocol ?? 'h1', endpoint, place, address),
       load,
       health: this.#health(config, endpoint, targetName({ url, address: addressText }), upstream),
     })
@@ -185,9 +185,13 @@ export class UpstreamRegistry {
     return new TargetHealth(slot, check, ejection)
   }
 
-  #pool(endpoint: string, place: TargetPlace, address: ResolvedAddress | null): Pool {
-    let pool = this.#pools.get(endpoint)
-    if (pool === undefined) this.#pools.set(endpoint, (pool = new Pool(this.#poolOptions(place, address))))
+  #pool(protocol: UpstreamProtocol, endpoint: string, place: TargetPlace, address: ResolvedAddress | null): Pool {
+    const key = `${protocol} ${endpoint}`
+    let pool = this.#pools.get(key)
+    if (pool === undefined) {
+      pool = new Pool({ ...this.#poolOptions(place, address), protocol })
+      this.#pools.set(key, pool)
+    }
     return pool
   }
 

@@ -1,5 +1,6 @@
 import type { BalanceDocument } from '#config/document'
 import type { ResilienceConfig } from '#config/resilience-schema'
+import type { UpstreamProtocol } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import { type Pick as PickTarget, picker } from './balance/choose.ts'
 import { Sticky } from './balance/sticky.ts'
@@ -26,6 +27,8 @@ type OwnConfig = ResilienceConfig & {
     readonly total: number
     readonly idle?: number | undefined
   }
+  /** `h1` when absent. */
+  readonly protocol?: UpstreamProtocol
   /** Send the client's Host instead of the target's. */
   readonly preserveHost: boolean
   /** Fields added to every request, e.g. provider credentials; lower-case names. */

@@ -2,6 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from './headers.ts'
 import { ClientConnection } from './http1/client-connection.ts'
+import { ClientSessions } from './http2/client-sessions.ts'
 import type { BodySink, RawStream } from './message.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
@@ -9,6 +10,8 @@ import type { TimerWheel } from './timer-wheel.ts'
 export type Origin = {
   readonly host: string
   readonly port: number
+  /** A Unix socket in the place of host and port. */
+  readonly socketPath?: string | null
   readonly tls: (SecureContextOptions & { servername: string; rejectUnauthorized: boolean }) | null
 }
 
@@ -62,8 +65,13 @@ export interface ClientExchange {
   abort(): void
 }
 
+/** What an origin is spoken to in; `auto` is what it chooses in the TLS handshake, and HTTP/1.1 without TLS. */
+export type UpstreamProtocol = 'h1' | 'h2' | 'auto'
+
 export type PoolOptions = {
   readonly origin: Origin
+  /** `h1` when absent. */
+  readonly protocol?: UpstreamProtocol
   readonly wheel: TimerWheel
   /** Milliseconds an unused connection is kept; shortened by `Keep-Alive: timeout` of the origin. */
   readonly idleTimeout: number
@@ -74,21 +82,35 @@ export type PoolOptions = {
 /** Keep-alive connections to one origin. The most recently used one is taken first, so that the rest can expire. */
 export class Pool {
   readonly options: PoolOptions
-  readonly connections = new Set<ClientConnection>()
+  readonly connections = new Set<{ abort(): void }>()
   readonly #idle: ClientConnection[] = []
+  readonly #sessions: ClientSessions | null
   #tlsSession: Buffer | undefined
   #closed = false
 
   constructor(options: PoolOptions) {
+    const { protocol = 'h1', origin } = options
     this.options = options
+    this.#sessions = protocol === 'h2' || (protocol === 'auto' && origin.tls !== null) ? new ClientSessions(this) : null
   }
 
   get idleCount(): number {
-    return this.#idle.length
+    return this.#idle.length + (this.#sessions?.idleCount ?? 0)
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** Sends `request`; `fresh` insists on a new connection (for a retry after a reused one died). */
   request(request: OutgoingRequest, handler: ResponseHandler, fresh = false): ClientExchange {
+    return this.#sessions?.takes(request) === true
+      ? this.#sessions.request(request, handler, fresh)
+      : this.requestHttp1(request, handler, fresh)
+  }
+
+  /** The same over HTTP/1.1, whatever the origin would rather speak. */
+  requestHttp1(request: OutgoingRequest, handler: ResponseHandler, fresh: boolean): ClientExchange {
     const idle = fresh ? undefined : this.#idle.pop()
     const connection = idle ?? new ClientConnection(this)
     if (idle === undefined) this.connections.add(connection)
@@ -122,5 +144,6 @@ export class Pool {
   close(): void {
     this.#closed = true
     for (const connection of this.#idle.slice()) connection.abort()
+    this.#sessions?.close()
   }
 }

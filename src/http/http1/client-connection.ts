@@ -1,13 +1,12 @@
-import { connect, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { GatewayError } from '#base/errors'
 import { ChunkedDecoder } from '../chunked.ts'
 import type { ClientExchange, OutgoingRequest, Pool, ResponseHandler } from '../client.ts'
+import { connectError, connectSocket } from '../connect-socket.ts'
 import { checkIncompleteHead, findHead } from '../find-head.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink } from '../message.ts'
 import { parseResponseHead, type ResponseHead } from '../parse-head.ts'
-import { onreadInto } from '../socket-reading.ts'
 import { SocketWriter } from '../socket-writer.ts'
 import { Timer } from '../timer-wheel.ts'
 import { chunkSize, lastChunk } from './head-text.ts'
@@ -15,9 +14,6 @@ import { RawSocketStream } from './raw-socket-stream.ts'
 import { requestHeadText } from './request-head-text.ts'
 
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'raw' | 'closed'
-
-const isTlsError = (error: NodeJS.ErrnoException): boolean =>
-  /TLS|SSL|CERT|SELF_SIGNED|UNABLE_TO/.test(error.code ?? '')
 
 const notReached = { retry: 'yes', detail: 'The upstream could not be reached in time' } as const
 
@@ -50,22 +46,8 @@ export class ClientConnection implements ClientExchange, BodySink {
     this.#pool = pool
     this.#idleLimit = pool.options.idleTimeout
     this.#timer = new Timer(() => this.#onTimeout())
-    const { host, port, tls } = pool.options.origin
-    const onread = onreadInto((bytes, length) => this.#onBytes(bytes, length))
-    if (tls === null) {
-      this.#socket = connect({ host, port, noDelay: true, onread })
-      this.#socket.once('connect', () => this.#onConnect())
-    } else {
-      // Documented for tls.connect, missing in its types.
-      const options = { ...tls, host, port, ALPNProtocols: ['http/1.1'], session: pool.tlsSession, onread }
-      const socket = connectTls(options as ConnectionOptions)
-      socket.setNoDelay(true)
-      socket.once('secureConnect', () => this.#onConnect())
-      socket.on('session', session => {
-        pool.tlsSession = session
-      })
-      this.#socket = socket
-    }
+    this.#socket = connectSocket(pool, ['http/1.1'], (bytes, length) => this.#onBytes(bytes, length))
+    this.#socket.once(pool.options.origin.tls === null ? 'connect' : 'secureConnect', () => this.#onConnect())
     this.#writer = new SocketWriter(this.#socket, pool.options.origin.tls === null)
     this.#socket.on('drain', () => this.#onDrain())
     this.#socket.on('end', () => this.#onEnd())
@@ -358,12 +340,7 @@ export class ClientConnection implements ClientExchange, BodySink {
   }
 
   #onSocketError(error: NodeJS.ErrnoException): void {
-    if (this.#phase === 'connecting')
-      this.#fail(
-        isTlsError(error)
-          ? new GatewayError('upstream-tls', { cause: error })
-          : new GatewayError('upstream-unreachable', { retry: 'yes', cause: error }),
-      )
+    if (this.#phase === 'connecting') this.#fail(connectError(error))
     else this.#fail(this.#closedError(error))
   }
 

@@ -100,6 +100,13 @@ export class Output implements DirectWriter {
     this.header(end - start, type, frameFlags, streamId)
   }
 
+  /** Bytes that are no frame. */
+  raw(bytes: Buffer): void {
+    bytes.copy(this.reserve(bytes.length), this.#used)
+    this.#used += bytes.length
+    this.#openStream = 0
+  }
+
   /** DATA frames of bytes that are valid only now. */
   data(streamId: number, chunk: Buffer, start: number, end: number): void {
     for (let at = start; at < end; at += defaultFrameSize)

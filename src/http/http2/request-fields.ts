@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { GatewayError } from '#base/errors'
-import type { HeaderList } from '../headers.ts'
-import { isToken } from '../headers.ts'
+import { type HeaderList, isToken, removeHeader } from '../headers.ts'
 import { parseContentLength } from '../parse-head.ts'
 import { checkHost } from '../request-target.ts'
 import { type HeaderName, isPseudo, nameKinds } from './header-names.ts'
@@ -182,11 +181,9 @@ export class RequestFields implements FieldSink {
   }
 }
 
-/** A WebSocket over HTTP/2 has no key (RFC 8441 §5); an HTTP/1.1 service behind us needs one (RFC 6455 §4.1). */
+/** A WebSocket over HTTP/2 has no key (RFC 8441 §5); as a GET it needs one (RFC 6455 §4.1). */
 const withWebSocketKey = (headers: HeaderList): HeaderList => {
-  const kept = headers.filter((_, index) => headers[index & ~1] !== 'sec-websocket-key')
-  if (!kept.some((name, index) => index % 2 === 0 && name === 'sec-websocket-version'))
-    kept.push('sec-websocket-version', '13')
-  kept.push('sec-websocket-key', randomBytes(16).toString('base64'))
-  return kept
+  removeHeader(headers, 'sec-websocket-key')
+  headers.push('sec-websocket-key', randomBytes(16).toString('base64'))
+  return headers
 }

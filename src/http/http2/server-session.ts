@@ -140,7 +140,6 @@ export class ServerSession extends Session implements Connection {
       if (endStream && request.protocol !== null)
         throw new GatewayError('bad-request', { detail: 'A tunnel that is closed already' })
       const exchange = new Http2Exchange(this, streamId, request, endStream, size, startedMono)
-      this.streams.set(streamId, exchange)
       this.usefulFrames(2)
       this.#context.requests++
       this.#context.onExchange(exchange)

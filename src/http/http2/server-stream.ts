@@ -16,7 +16,7 @@ const noBody = (method: string, status: number): boolean => method === 'HEAD' ||
 
 /** One request on an HTTP/2 connection; see ServerExchange for the contract. */
 export class Http2Exchange extends Stream implements ServerExchange {
-  declare readonly session: ServerSession
+  readonly session: ServerSession
   readonly peer: PeerInfo
   readonly method: string
   readonly target: string
@@ -53,7 +53,9 @@ export class Http2Exchange extends Stream implements ServerExchange {
     size: number,
     startedMono: number,
   ) {
-    super(session, id)
+    super()
+    this.session = session
+    this.open(id)
     this.peer = session.peer
     this.method = request.method
     this.target = request.target

@@ -11,10 +11,10 @@ export const streamWindow = 262_144
  * sides, requests and responses, go through here.
  */
 export abstract class Stream {
-  readonly id: number
-  readonly session: Session
+  /** 0 until the stream is opened. */
+  id = 0
   /** Bytes that may still be sent; negative after the peer made its initial window smaller. */
-  sendWindow: number
+  sendWindow = 0
   localEnded = false
   remoteEnded = false
   /** No longer known to the session. */
@@ -33,10 +33,14 @@ export abstract class Stream {
   #endHeld = false
   #trailers: HeaderList | null = null
 
-  constructor(session: Session, id: number) {
-    this.session = session
+  /** The connection it is on. */
+  abstract get session(): Session
+
+  /** Takes its place on a connection. */
+  protected open(id: number): void {
     this.id = id
-    this.sendWindow = session.peerWindow
+    this.sendWindow = this.session.peerWindow
+    this.session.streams.set(id, this)
   }
 
   /** Whether somebody is there to take the body. */

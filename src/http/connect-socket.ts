@@ -1,0 +1,33 @@
+import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { GatewayError } from '#base/errors'
+import type { Pool } from './client.ts'
+import { type OnBytes, onreadInto } from './socket-reading.ts'
+
+/**
+ * A socket on its way to the origin of `pool`; `alpn` names the protocols that may be spoken in it, the best first
+ * (RFC 7301). It tells of `connect`, or of `secureConnect` where there is TLS.
+ */
+export const connectSocket = (pool: Pool, alpn: string[], onBytes: OnBytes): Socket => {
+  const { host, port, socketPath = null, tls } = pool.options.origin
+  const where = socketPath === null ? { host, port } : { path: socketPath }
+  const onread = onreadInto(onBytes)
+  if (tls === null) return connect({ ...where, noDelay: true, onread })
+  // Documented for tls.connect, missing in its types.
+  const options = { ...tls, ...where, ALPNProtocols: alpn, session: pool.tlsSession, onread }
+  const socket = connectTls(options as ConnectionOptions)
+  socket.setNoDelay(true)
+  socket.on('session', session => {
+    pool.tlsSession = session
+  })
+  return socket
+}
+
+const isTlsError = (error: NodeJS.ErrnoException): boolean =>
+  /TLS|SSL|CERT|SELF_SIGNED|UNABLE_TO/.test(error.code ?? '')
+
+/** What it means that a connection could not be made. */
+export const connectError = (error: NodeJS.ErrnoException): GatewayError =>
+  isTlsError(error)
+    ? new GatewayError('upstream-tls', { cause: error })
+    : new GatewayError('upstream-unreachable', { retry: 'yes', cause: error })
