@@ -2,7 +2,13 @@ import { z } from 'zod'
 import { duration } from '#base/schema'
 import { readTargetUrl } from './addresses.ts'
 import { balanceShape } from './balance-schema.ts'
-import { breakerSchema, concurrencySchema, retrySchema, upstreamLimitsSchema } from './resilience-schema.ts'
+import {
+  breakerSchema,
+  concurrencySchema,
+  hedgeSchema,
+  retrySchema,
+  upstreamLimitsSchema,
+} from './resilience-schema.ts'
 import { complain, count, fieldName, headerValue, lowerCaseFields } from './schema-parts.ts'
 
 /** Framing and the connection belong to the gateway (RFC 9110 §7.6.1, RFC 9112 §6). */
@@ -74,6 +80,7 @@ export const upstreamSchema = z
       .prefault({})
       .meta({ description: 'How long an upstream may take' }),
     retry: retrySchema,
+    hedge: hedgeSchema.optional(),
     breaker: breakerSchema.optional(),
     limits: upstreamLimitsSchema.optional(),
     concurrency: concurrencySchema.optional(),

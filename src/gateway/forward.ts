@@ -1,6 +1,6 @@
-import { monotonicMs, wallMs } from '#base/clock'
-import { GatewayError, toGatewayError } from '#base/errors'
-import type { ClientExchange, ResponseHandler } from '#http/client'
+import { monotonicMs } from '#base/clock'
+import { type GatewayError, toGatewayError } from '#base/errors'
+import type { ClientExchange, OutgoingRequest } from '#http/client'
 import { getHeader, type HeaderList } from '#http/headers'
 import type { RawStream, ServerExchange } from '#http/message'
 import type { Call } from './call.ts'
@@ -9,12 +9,15 @@ import type { ForwardOptions, ResponseFilter } from './forward-options.ts'
 import type { CallForward, GatewayCall } from './gateway-call.ts'
 import type { Guard } from './guard.ts'
 import { outgoingRequest } from './outgoing-request.ts'
+import { Admission } from './overload/admission.ts'
 import { circuitOpen, refused } from './overload/breaker.ts'
-import type { Gate, Waiter } from './overload/gate.ts'
+import type { Gate } from './overload/gate.ts'
 import { RequestBody } from './request-body.ts'
-import { backoff, retryAfter } from './retry/backoff.ts'
 import { type RetryPolicy, repeatsAfter } from './retry/policy.ts'
+import { Race, type RaceOwner } from './retry/race.ts'
+import { Repetitions } from './retry/repetitions.ts'
 import { type Outcome, outcomeOf, type Target, unused } from './target.ts'
+import { endTry, noTarget } from './try.ts'
 import { openTunnel } from './tunnel.ts'
 import type { Upstream } from './upstream.ts'
 import { upstreamFields } from './upstream-fields.ts'
@@ -22,15 +25,8 @@ import { acceptOpening, type WebSocketOpening, webSocketOpening } from './websoc
 
 export type { ForwardOptions, RequestFilter, ResponseFilter } from './forward-options.ts'
 
-const noTarget = ({ waitSeconds }: Upstream): GatewayError =>
-  new GatewayError('no-healthy-target', { headers: ['retry-after', String(waitSeconds)] })
-
-/** What a try says about its upstream; null for nothing. */
-const succeeded = (outcome: Outcome, status: number): boolean | null =>
-  outcome === 'cancelled' ? null : outcome === 'ok' && status < 500
-
 /** One call on its way to an upstream and back, over as many tries as its policy allows. */
-class Forward implements ResponseHandler, CallForward, Waiter {
+class Forward implements RaceOwner, CallForward {
   readonly #call: GatewayCall
   readonly #options: ForwardOptions
   readonly #upstream: Upstream
@@ -42,11 +38,11 @@ class Forward implements ResponseHandler, CallForward, Waiter {
   readonly #deadline: number
   #client: ClientExchange | null = null
   #target: Target | null = null
-  #tried: Target[] | null = null
+  /** Made when a try has failed. */
+  #repetitions: Repetitions | null = null
   #ready = false
-  /** Number of the try under way; repetitions for which the policy was asked. */
+  /** Number of the try under way. */
   #turn = 0
-  #repeated = 0
   #triedAt: number
   #headAt = 0
   #status = 0
@@ -55,8 +51,7 @@ class Forward implements ResponseHandler, CallForward, Waiter {
   #responding = false
   /** Runs while the next try waits. */
   #timer: NodeJS.Timeout | null = null
-  #fresh = false
-  #queued = false
+  #admission: Admission | null = null
   /** What the breaker wants to hear at the end of the try. */
   #trial = 0
   /** Set when the call asks for a WebSocket. */
@@ -93,7 +88,7 @@ class Forward implements ResponseHandler, CallForward, Waiter {
   #next(fresh: boolean): void {
     const { breaker, gate } = this.#guard
     if (breaker !== null && breaker.refusedFor(monotonicMs()) > 0) this.#fail(circuitOpen(breaker))
-    else if (gate !== null) this.#queue(gate, fresh)
+    else if (gate !== null) this.#enter(gate, fresh)
     else {
       const target = this.#upstream.choose(this.#call, this.#tried)
       if (target === null) this.#fail(noTarget(this.#upstream))
@@ -116,62 +111,62 @@ class Forward implements ResponseHandler, CallForward, Waiter {
     this.#call.target = target.authority
     this.#client = null
     this.#ready = false
-    const left = this.#deadline - monotonicMs()
-    const opens = this.#opening !== null
-    const request = outgoingRequest(this.#call, this.#options, target, this.#fields, left, opens)
-    const client = target.pool.request(request, this, fresh)
+    if (this.#policy.hedge !== null && this.#mayHedge()) {
+      this.#race(target, fresh)
+      return
+    }
+    const client = target.pool.request(this.#request(target), this, fresh)
     // On a connection that was open already everything may have happened by now.
     if (!this.#ready && turn === this.#turn) this.#client = client
   }
 
-  // ---- waiting for a target
-
-  #queue(gate: Gate, fresh: boolean): void {
-    this.#fresh = fresh
-    this.#queued = true
-    gate.enter(this)
-    if (!this.#queued) return
+  #request(target: Target): OutgoingRequest {
     const left = this.#deadline - monotonicMs()
-    if (left < gate.patience) this.#timer = setTimeout(() => this.#giveUp(), left)
+    return outgoingRequest(this.#call, this.#options, target, this.#fields, left, this.#opening !== null)
   }
 
-  #giveUp(): void {
-    this.#leaveQueue()
-    this.#fail(new GatewayError('upstream-timeout', { detail: 'No target of the upstream became free in time' }))
+  // ---- hedging
+
+  #mayHedge(): boolean {
+    return this.#body === null && this.#opening === null && this.#mayRepeat()
   }
 
-  #leaveQueue(): void {
-    if (this.#queued) this.#guard.gate?.remove(this)
-    this.#queued = false
-    if (this.#timer === null) return
-    clearTimeout(this.#timer)
-    this.#timer = null
+  #race(target: Target, fresh: boolean): void {
+    const race = new Race(
+      {
+        owner: this,
+        call: this.#call,
+        upstream: this.#upstream,
+        tried: this.#tried ?? [],
+        request: at => this.#request(at),
+      },
+      target,
+      this.#trial,
+    )
+    this.#client = race
+    race.start(fresh)
   }
 
-  get turnKey(): string {
-    return this.#call.consumer?.name ?? this.#call.clientAddress
+  adopt(target: Target, triedAt: number, trial: number): void {
+    this.#target = target
+    this.#call.target = target.authority
+    this.#triedAt = triedAt
+    this.#trial = trial
   }
 
-  noTarget(): void {
-    this.refused(noTarget(this.#upstream))
-  }
-
-  chooseTarget(full: readonly Target[]): Target | null {
-    if (full.length === 0) return this.#upstream.choose(this.#call, this.#tried)
-    return this.#upstream.choose(this.#call, this.#tried === null ? full : [...this.#tried, ...full])
-  }
-
-  admitted(target: Target): void {
-    this.#queued = false
-    this.#leaveQueue()
-    this.#triedAt = monotonicMs()
-    this.#try(target, this.#fresh)
-  }
-
-  refused(error: GatewayError): void {
-    this.#queued = false
-    this.#leaveQueue()
-    this.#fail(error)
+  #enter(gate: Gate, fresh: boolean): void {
+    this.#admission = new Admission(gate, {
+      call: this.#call,
+      upstream: this.#upstream,
+      tried: this.#tried,
+      deadline: this.#deadline,
+      admitted: target => {
+        this.#triedAt = monotonicMs()
+        this.#try(target, fresh)
+      },
+      refused: error => this.#fail(error),
+    })
+    this.#admission.enter()
   }
 
   // ---- request body
@@ -200,8 +195,9 @@ class Forward implements ResponseHandler, CallForward, Waiter {
 
   onResponse(status: number, headers: HeaderList, length: number): void {
     if (status >= 400 && this.#policy.statuses.has(status) && this.#mayRepeat()) {
-      const wait = this.#wait(status === 503 || status === 429 ? getHeader(headers, 'retry-after') : undefined)
-      if (this.#takeRepetition(wait)) {
+      const after = status === 503 || status === 429 ? getHeader(headers, 'retry-after') : undefined
+      const wait = this.#repetition(after, false)
+      if (wait >= 0) {
         const client = this.#client
         this.#status = status
         this.#done('ok')
@@ -297,8 +293,8 @@ class Forward implements ResponseHandler, CallForward, Waiter {
       return
     }
     if (!reused && repeatsAfter(this.#policy, error) && (unsent || this.#mayRepeat())) {
-      const wait = unsent && this.#untried() ? 0 : this.#wait(undefined)
-      if (this.#takeRepetition(wait)) {
+      const wait = this.#repetition(undefined, unsent)
+      if (wait >= 0) {
         this.#again(false, wait)
         return
       }
@@ -313,32 +309,31 @@ class Forward implements ResponseHandler, CallForward, Waiter {
     return idempotent === true || this.#policy.methods.has(method ?? this.#call.method)
   }
 
-  #untried(): boolean {
-    return this.#upstream.targets.length > (this.#tried === null ? 1 : this.#tried.length + 1)
+  get #tried(): readonly Target[] | null {
+    return this.#repetitions === null ? null : this.#repetitions.tried
   }
 
-  /** Milliseconds before the next try. What Retry-After says holds for its target, not for one that was not asked yet. */
-  #wait(after: string | undefined): number {
-    const { backoffBase, backoffMax } = this.#policy
-    const wait = backoff(this.#repeated, backoffBase, backoffMax)
-    if (after === undefined || this.#untried()) return wait
-    return Math.max(wait, Math.min(retryAfter(after, wallMs()), backoffMax))
+  /** Whether a target is left that this call has not failed at. */
+  #othersLeft(): boolean {
+    return this.#upstream.targets.length > (this.#tried?.length ?? 0) + 1
   }
 
   #hasTime(wait: number): boolean {
     return !this.#call.over && monotonicMs() + wait < this.#deadline
   }
 
-  #takeRepetition(wait: number): boolean {
-    if (this.#repeated >= this.#policy.attempts || !this.#hasTime(wait)) return false
-    if (!this.#policy.budget.take(monotonicMs())) return false
-    this.#repeated++
-    return true
+  /** Milliseconds to wait before another try; -1 when there is none. `after` is a Retry-After. */
+  #repetition(after: string | undefined, unsent: boolean): number {
+    const repetitions = (this.#repetitions ??= new Repetitions(this.#policy))
+    const others = this.#othersLeft()
+    const wait = unsent && others ? 0 : repetitions.wait(after, others)
+    return this.#hasTime(wait) && repetitions.take() ? wait : -1
   }
 
   #again(fresh: boolean, wait: number): void {
     this.#body?.hold()
-    if (this.#target !== null) this.#tried = [...(this.#tried ?? []), this.#target]
+    const repetitions = (this.#repetitions ??= new Repetitions(this.#policy))
+    if (this.#target !== null) repetitions.tried.push(this.#target)
     this.#call.retries++
     if (wait < 1) {
       this.#triedAt = monotonicMs()
@@ -359,13 +354,8 @@ class Forward implements ResponseHandler, CallForward, Waiter {
     this.#body?.detach()
     this.#events?.close()
     const headAt = this.#responding ? this.#headAt : now
-    const target = this.#target as Target
-    const ms = headAt - this.#triedAt
-    target.end(outcome, ms, this.#status)
     this.#call.upstreamMs = now - this.#startedAt
-    const { breaker, gate } = this.#guard
-    if (breaker !== null) breaker.end(this.#trial, succeeded(outcome, this.#status), now)
-    if (gate !== null) gate.leave(target, outcome === 'ok' && this.#status < 500 ? ms : -1)
+    endTry(this.#guard, this.#target as Target, this.#trial, outcome, headAt - this.#triedAt, this.#status)
   }
 
   #fail(error: GatewayError): void {
@@ -383,7 +373,8 @@ class Forward implements ResponseHandler, CallForward, Waiter {
 
   /** The client has gone, or broke its body: the upstream is freed at once. */
   abandon(): void {
-    this.#leaveQueue()
+    this.#admission?.cancel()
+    if (this.#timer !== null) clearTimeout(this.#timer)
     const client = this.#client
     if (client === null) return
     this.#done('cancelled')

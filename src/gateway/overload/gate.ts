@@ -1,7 +1,9 @@
 import { monotonicMs } from '#base/clock'
 import { GatewayError } from '#base/errors'
 import type { UpstreamLimitsConfig } from '#config/resilience-schema'
+import type { GatewayCall } from '../gateway-call.ts'
 import { type Target, unused } from '../target.ts'
+import type { Upstream } from '../upstream.ts'
 import type { AdaptiveLimit } from './adaptive-limit.ts'
 import { FairQueue } from './fair-queue.ts'
 import { Permits } from './permits.ts'
@@ -84,6 +86,22 @@ export class Gate {
     this.#deadlines.set(waiter, monotonicMs() + queueTimeout)
     if (this.#timer === null) this.#timer = setTimeout(() => this.#expire(), queueTimeout).unref()
     this.#listen()
+  }
+
+  /** A target for one more try of a call that has one already; null when that would have to wait. */
+  enterAtOnce(upstream: Upstream, call: GatewayCall, busy: readonly Target[]): Target | null {
+    let admitted: Target | null = null
+    if (this.#queue.size > 0) return null
+    this.#place({
+      turnKey: '',
+      chooseTarget: full => upstream.choose(call, [...busy, ...full]),
+      admitted: target => {
+        admitted = target
+      },
+      refused: () => {},
+      noTarget: () => {},
+    })
+    return admitted
   }
 
   /** A call that waits has gone. */
