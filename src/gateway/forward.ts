@@ -139,6 +139,7 @@ class Forward implements RaceOwner, CallForward {
         upstream: this.#upstream,
         tried: this.#tried ?? [],
         request: at => this.#request(at),
+        deadline: this.#options.deadline,
       },
       target,
       this.#trial,

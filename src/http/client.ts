@@ -98,6 +98,11 @@ export class Pool {
     return this.#idle.length + (this.#sessions?.idleCount ?? 0)
   }
 
+  /** Whether one connection may carry many requests at a time. */
+  get multiplexes(): boolean {
+    return this.#sessions !== null
+  }
+
   get closed(): boolean {
     return this.#closed
   }

@@ -142,7 +142,7 @@ export class Gate {
         return false
       }
       const { pool } = target
-      const connected = pool.idleCount > 0 || pool.connections.size < this.#connections
+      const connected = pool.multiplexes || pool.idleCount > 0 || pool.connections.size < this.#connections
       if (connected && (limits.requests === undefined || this.#permitsOf(target).take(limits.requests))) {
         this.#active++
         waiter.admitted(target)

@@ -21,6 +21,8 @@ export type RaceOptions = {
   readonly upstream: Upstream
   readonly tried: readonly Target[]
   readonly request: (target: Target) => OutgoingRequest
+  /** monotonicMs() when the caller gives up, if it said so. */
+  readonly deadline: number | undefined
 }
 
 /** One try in a race. */
@@ -155,7 +157,7 @@ export class Race implements ClientExchange {
     }
     this.#leave(lane)
     const ms = monotonicMs() - lane.startedAt
-    endTry(this.#options.upstream.guard, lane.target, lane.trial, outcomeOf(error), ms, 0)
+    endTry(this.#options.upstream.guard, lane.target, lane.trial, outcomeOf(error, this.#options.deadline), ms, 0)
   }
 
   // ---- tries
