@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 
 /** Random digits are drawn in blocks: one call into OpenSSL and one conversion for some hundred ids. */
 const blockBytes = 4096
@@ -16,22 +16,56 @@ const digits = (length: number): string => {
   return block.slice(start, position)
 }
 
+const recordsPerBlock = 128
+const hexCodes = Buffer.from('0123456789abcdef')
+/** RFC 9562 §4.1: the variant takes two bits of its digit. */
+const variantCodes = Buffer.from('89ab')
+
+/**
+ * Texts of one shape, made many at a time: `x` in the template is a random digit, `v` that of a variant. Each is a piece
+ * of one flat string, so that nothing is put together when it is needed.
+ */
+const textMaker = (template: string): (() => string) => {
+  const shape = Buffer.from(template)
+  const random = new Uint8Array(recordsPerBlock * shape.length)
+  const bytes = Buffer.alloc(recordsPerBlock * shape.length)
+  let texts = ''
+  let next = bytes.length
+  const refill = (): void => {
+    randomFillSync(random)
+    for (let i = 0; i < bytes.length; i++) {
+      const code = shape[i % shape.length] as number
+      const draw = random[i] as number
+      bytes[i] =
+        code === 120 ? (hexCodes[draw & 15] as number) : code === 118 ? (variantCodes[draw & 3] as number) : code
+    }
+    texts = bytes.toString('latin1')
+    next = 0
+  }
+  return () => {
+    if (next === bytes.length) refill()
+    const start = next
+    next += shape.length
+    return texts.slice(start, next)
+  }
+}
+
 let prefixTime = -1
 let prefix = ''
+const uuidTail = textMaker('7xxx-vxxx-xxxxxxxxxxxx')
 
-/** A UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits; sorts by time of birth. */
-export const uuidv7 = (): string => {
-  const now = Date.now()
+/** A UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds (`now`), then random bits; sorts by time of birth. */
+export const uuidv7 = (now = Date.now()): string => {
   if (now !== prefixTime) {
     prefixTime = now
     const time = now.toString(16).padStart(12, '0')
-    prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`
+    prefix = `${time.slice(0, 8)}-${time.slice(8)}-`
   }
-  const random = digits(19)
-  // The variant takes two bits of its digit: 8, 9, a or b.
-  const variant = '89ab89ab89ab89ab'[Number.parseInt(random[3] as string, 16)]
-  return `${prefix + random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7)}`
+  return prefix + uuidTail()
 }
+
+/** A traceparent that begins a trace: random trace id and span id, sampled (W3C Trace Context §3.2). */
+export const newTraceparent: () => string = textMaker(`00-${'x'.repeat(32)}-${'x'.repeat(16)}-01`)
 
 /** `count` random bytes as lower-case hex; used for trace and span ids (W3C Trace Context §3.2.2). */
 export const randomHex = (count: number): string => digits(count * 2)

@@ -194,7 +194,7 @@ class Forward implements RaceOwner, CallForward {
     if (status !== 100) this.#exchange.informational(status, headers)
   }
 
-  onResponse(status: number, headers: HeaderList, length: number): void {
+  onResponse(status: number, headers: HeaderList, length: number, lines: string | null): void {
     if (status >= 400 && this.#policy.statuses.has(status) && this.#mayRepeat()) {
       const after = status === 503 || status === 429 ? getHeader(headers, 'retry-after') : undefined
       const wait = this.#repetition(after, false)
@@ -222,7 +222,9 @@ class Forward implements RaceOwner, CallForward {
     this.#headAt = monotonicMs()
     this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
     this.#filter = filter
-    this.#call.beginResponse(status, headers, filter?.rewrites === true ? -1 : length)
+    // A filter may have changed the list.
+    if (filter === null) this.#call.beginResponse(status, headers, length, lines)
+    else this.#call.beginResponse(status, headers, filter.rewrites ? -1 : length)
     if (length < 0 && isEventStream(headers)) this.#watchEvents()
   }
 

@@ -1,4 +1,4 @@
-import { randomHex, uuidv7 } from '#base/ids'
+import { newTraceparent, randomHex, uuidv7 } from '#base/ids'
 import type { HeaderList } from '#http/headers'
 
 /** Fields that only the gateway may set: what a client sends under these names is removed. */
@@ -45,6 +45,8 @@ export type Forwarding = {
   traceId: string
   /** The sampled flag of the caller, `01` when the trace begins here. */
   traceFlags: string
+  /** What upstreams are told (W3C Trace Context §3.2): the same trace, with a span of this gateway. */
+  traceparent: string
   /** What a trusted proxy said, empty otherwise. */
   forwardedFor: string
   forwardedProto: string
@@ -85,6 +87,7 @@ export const readForwarding = (
   headers: HeaderList,
   peer: string,
   isTrusted: ((address: string) => boolean) | null,
+  now = Date.now(),
 ): Forwarding => {
   const result: Forwarding = {
     headers,
@@ -92,6 +95,7 @@ export const readForwarding = (
     requestId: '',
     traceId: '',
     traceFlags: '01',
+    traceparent: '',
     forwardedFor: '',
     forwardedProto: '',
     forwardedHost: '',
@@ -112,11 +116,15 @@ export const readForwarding = (
     }
     kept += 2
   }
-  headers.length = kept
+  // Setting a length, even the same, is far slower than looking at it.
+  if (kept !== headers.length) headers.length = kept
   if (trusted && isTrusted !== null && result.forwardedFor !== '')
     result.clientAddress = clientBehind(result.forwardedFor, peer, isTrusted)
-  if (result.requestId === '') result.requestId = uuidv7()
-  if (result.traceId === '') result.traceId = randomHex(16)
+  if (result.requestId === '') result.requestId = uuidv7(now)
+  if (result.traceId === '') {
+    result.traceparent = newTraceparent()
+    result.traceId = result.traceparent.slice(3, 35)
+  } else result.traceparent = `00-${result.traceId}-${randomHex(8)}-${result.traceFlags}`
   return result
 }
 

@@ -1,5 +1,6 @@
 import { monotonicMs, wallMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
+import { fieldLines } from '#http/field-lines'
 import { type HeaderList, setHeader } from '#http/headers'
 import type { ExchangeListener, ServerExchange } from '#http/message'
 import { BodyReader } from './body-reader.ts'
@@ -66,7 +67,7 @@ export class GatewayCall implements Call, ExchangeListener {
     this.headers = exchange.headers
     this.startedMono = exchange.startedMono
     this.startedAt = wallMs()
-    this.forwarding = readForwarding(exchange.headers, exchange.peer.remoteAddress, snapshot.isTrusted)
+    this.forwarding = readForwarding(exchange.headers, exchange.peer.remoteAddress, snapshot.isTrusted, this.startedAt)
     exchange.listener = this
   }
 
@@ -121,11 +122,20 @@ export class GatewayCall implements Call, ExchangeListener {
     this.#abortListener = listener
   }
 
-  /** Runs the response side of the policies and hands the head to the engine. */
-  beginResponse(status: number, headers: HeaderList, length: number): void {
+  /**
+   * Runs the response side of the policies and hands the head to the engine. `lines`, when there are any, are the fields
+   * of `headers` as text.
+   */
+  beginResponse(status: number, headers: HeaderList, length: number, lines: string | null = null): void {
     let finalStatus = status
     let finalHeaders = headers
     const hook = this.route?.onResponse ?? null
+    if (hook === null && lines !== null && this.exchange.headLines !== undefined) {
+      const extra = this.#extraHeaders === null ? '' : fieldLines(this.#extraHeaders)
+      this.#status = status
+      this.exchange.headLines(status, `${lines}${extra}x-request-id: ${this.forwarding.requestId}\r\n`, length)
+      return
+    }
     if (hook !== null) {
       const response = { status, headers }
       hook(this, response)

@@ -39,8 +39,11 @@ export interface ResponseHandler extends BodySink {
   /** The connection is there: a streamed request body may be written now. May come before `request` returns. */
   onReady(exchange: ClientExchange): void
   onInformational(status: number, headers: HeaderList): void
-  /** `length` is the number of body bytes, or -1 when unknown; `onBodyEnd` comes also for bodies of none. */
-  onResponse(status: number, headers: HeaderList, length: number): void
+  /**
+   * `length` is the number of body bytes, or -1 when unknown; `onBodyEnd` comes also for bodies of none.
+   * `lines`: the same fields as text, for who passes them on as they are (`Fields.lines`), or null.
+   */
+  onResponse(status: number, headers: HeaderList, length: number, lines: string | null): void
   /** All bytes that were there have been handed over; what is held back should be sent now. */
   onPause(): void
   /** The request body may go on after `write` returned false. */

@@ -12,6 +12,8 @@ export const fieldKinds = {
   upgrade: 6,
   expect: 7,
   keepAlive: 8,
+  /** Passes, but is the gateway's own to set. */
+  requestId: 9,
 } as const
 
 export type FieldName = { readonly lower: string; readonly kind: number }
@@ -28,6 +30,7 @@ const kindOf: Record<string, number | undefined> = {
   te: fieldKinds.hop,
   'transfer-encoding': fieldKinds.transferEncoding,
   upgrade: fieldKinds.upgrade,
+  'x-request-id': fieldKinds.requestId,
 }
 
 /** Bounds of what is learned from the wire: an attacker must not be able to fill memory with names. */

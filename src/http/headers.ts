@@ -28,7 +28,7 @@ export const removeHeader = (headers: HeaderList, name: string): void => {
     }
     kept += 2
   }
-  headers.length = kept
+  if (kept !== headers.length) headers.length = kept
 }
 
 /** Replaces all fields called `name` by one with `value`. */

@@ -71,6 +71,8 @@ export interface ServerExchange {
   respond(status: number, headers: HeaderList, body: Buffer | string | null): void
   /** Starts a streamed response; `length` is the number of body bytes or -1 when unknown. */
   head(status: number, headers: HeaderList, length: number): void
+  /** The same with fields that are lines of text already; where a protocol has no lines, there is no such method. */
+  headLines?(status: number, lines: string, length: number): void
   /** Sends a head that still waits to leave together with the first body bytes. */
   flush(): void
   /** Returns false when the caller should wait for `onDrain`. The chunk may be reused after the call. */

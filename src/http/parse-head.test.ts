@@ -369,3 +369,14 @@ test('trailers are fields, without those that frame, route or end a message', ()
     'head-too-large',
   )
 })
+
+test('the lines of a response are kept as they came, where passing them on says exactly what the list says', () => {
+  const head = (...fields: string[]) =>
+    parseResponseHead(`HTTP/1.1 200 OK\r\n${fields.map(f => `${f}\r\n`).join('')}`, 32)
+  const kept = head('Server: a', 'Content-Length: 3', 'X-Request-Id: upstream', 'ETag: "x"', 'Connection: keep-alive')
+  assert.equal(kept.lines, 'Server: a\r\nETag: "x"\r\n')
+  assert.deepEqual(kept.headers, ['server', 'a', 'x-request-id', 'upstream', 'etag', '"x"'])
+  assert.equal(head('Content-Length: 0').lines, '')
+  for (const odd of ['A:b', 'A:  b', 'A:\tb', 'A: b ', 'A:']) assert.equal(head('Server: a', odd).lines, null, odd)
+  assert.equal(head('A: b', 'Connection: close, a').lines, null)
+})

@@ -29,6 +29,11 @@ export type Fields = {
   expect: string | null
   /** Seconds of `Keep-Alive: timeout=N`, or -1. */
   keepAliveSeconds: number
+  /**
+   * The lines of `headers` as they came, each with its CRLF, but without X-Request-Id, which the gateway sets; null
+   * when they were not asked for, or when one of them is not written in the one plain form (`name: value`).
+   */
+  lines: string | null
 }
 
 export type RequestHead = Fields & { method: string; target: string; minorVersion: 0 | 1 }
@@ -82,7 +87,13 @@ const dropField = (headers: HeaderList, name: string): void => {
  * Parses field lines, each ended by CRLF, from `start` to `end` (RFC 9112 §5). Strict: no folding,
  * no space before the colon, no bare CR or LF, no control characters, framing fields at most once.
  */
-export const parseFields = (text: string, start: number, maxFields: number, end = text.length): Fields => {
+export const parseFields = (
+  text: string,
+  start: number,
+  maxFields: number,
+  end = text.length,
+  keepLines = false,
+): Fields => {
   const fields: Fields = {
     headers: [],
     host: null,
@@ -93,12 +104,16 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
     upgrade: null,
     expect: null,
     keepAliveSeconds: -1,
+    lines: null,
   }
   const headers = fields.headers
   let connection: string | null = null
   let upgrade: string | null = null
   let count = 0
   let position = start
+  let lines = ''
+  let plainFrom = -1
+  let plainForm = keepLines
   while (position < end) {
     if (++count > maxFields)
       throw new GatewayError('head-too-large', { detail: `More than ${maxFields} header fields` })
@@ -116,7 +131,8 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
         )
       throw invalid('A header field name is not a token')
     }
-    const name = fieldNameAt(text, nameStart, position, hash)
+    const nameEnd = position
+    const name = fieldNameAt(text, nameStart, nameEnd, hash)
     code = text.charCodeAt(++position)
     while (code === 32 || code === 9) code = text.charCodeAt(++position)
     const valueStart = position
@@ -131,8 +147,20 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
     }
     position += 2
     const content = text.slice(valueStart, valueEnd)
-    switch (name.kind) {
+    const { kind } = name
+    if (keepLines) {
+      if (kind !== fieldKinds.plain) {
+        if (plainFrom >= 0) lines += text.slice(plainFrom, nameStart)
+        plainFrom = -1
+      } else {
+        if (plainFrom < 0) plainFrom = nameStart
+        if (valueStart !== nameEnd + 2 || text.charCodeAt(nameEnd + 1) !== 32 || valueEnd !== position - 2)
+          plainForm = false
+      }
+    }
+    switch (kind) {
       case fieldKinds.plain:
+      case fieldKinds.requestId:
         headers.push(name.lower, content)
         break
       case fieldKinds.host:
@@ -165,7 +193,11 @@ export const parseFields = (text: string, start: number, maxFields: number, end 
   }
   if (fields.chunked && fields.contentLength >= 0)
     throw invalid('Both Content-Length and Transfer-Encoding are present')
+  if (plainFrom >= 0) lines += text.slice(plainFrom, end)
+  const before = headers.length
   if (connection !== null) applyConnection(fields, connection, upgrade)
+  // A field that Connection named is gone from the list, so the lines say too much.
+  if (plainForm && headers.length === before) fields.lines = lines
   return fields
 }
 
@@ -186,6 +218,14 @@ const parseVersion = (text: string, position: number): 0 | 1 => {
   throw invalid('The HTTP version is not valid')
 }
 
+const usualMethods = ['GET', 'POST', 'PUT', 'HEAD', 'PATCH', 'DELETE', 'OPTIONS']
+
+/** The method that ends before `end`; a usual one as the same string each time, which tables find faster. */
+const methodAt = (text: string, end: number): string => {
+  for (const method of usualMethods) if (method.length === end && text.startsWith(method)) return method
+  return text.slice(0, end)
+}
+
 /**
  * Parses a request head: the request line and all field lines, each with its CRLF, without the empty line
  * (RFC 9112 §3, §5); what follows `end` is not looked at. Throws GatewayError `bad-request`, `version-not-supported` or `head-too-large`.
@@ -195,7 +235,7 @@ export const parseRequestHead = (text: string, maxFields: number, end = text.len
   let code = text.charCodeAt(0)
   while ((classes[code]! & token) !== 0) code = text.charCodeAt(++position)
   if (code !== 32 || position === 0) throw invalid('The request line has no valid method')
-  const method = text.slice(0, position)
+  const method = methodAt(text, position)
   const targetStart = ++position
   code = text.charCodeAt(position)
   while ((classes[code]! & target) !== 0) code = text.charCodeAt(++position)
@@ -226,7 +266,7 @@ export const parseResponseHead = (text: string, maxFields: number, end = text.le
   const digits = hundreds >= 1 && hundreds <= 5 && tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9
   if (!digits || text.charCodeAt(8) !== 32 || text.charCodeAt(line) !== 13 || text.charCodeAt(line + 1) !== 10)
     throw invalid('The status line is not valid')
-  const head = parseFields(text, line + 2, maxFields, end) as ResponseHead
+  const head = parseFields(text, line + 2, maxFields, end, true) as ResponseHead
   if (minorVersion === 0 && head.chunked) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
   head.status = hundreds * 100 + tens * 10 + ones
   head.minorVersion = minorVersion

@@ -18,11 +18,19 @@ const isHost = (host: string): boolean => {
   return (literal === undefined || isIPv6(literal)) && (port === undefined || Number(port) <= 65_535)
 }
 
-/** Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). */
-export const checkHost = (host: string): void => {
-  if (knownHosts.has(host)) return
+/** Most requests of a while name one host. */
+let latestHost: string | null = null
+
+const learnHost = (host: string): void => {
   if (host.length > 300 || !isHost(host)) throw new GatewayError('bad-request', { detail: 'Host is not valid' })
   if (knownHosts.size < maxKnownHosts) knownHosts.add(host)
+}
+
+/** Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). */
+export const checkHost = (host: string): void => {
+  if (host === latestHost) return
+  if (!knownHosts.has(host)) learnHost(host)
+  latestHost = host
 }
 
 /**

@@ -249,19 +249,19 @@ export class ClientConnection implements ClientExchange, BodySink {
     // RFC 9112 §6.3: these never have a body, whatever their fields say.
     if (request.method === 'HEAD' || status === 204 || status === 304) {
       if (status === 204 && (contentLength > 0 || chunked)) throw new GatewayError('upstream-invalid')
-      handler.onResponse(status, head.headers, contentLength)
+      handler.onResponse(status, head.headers, contentLength, head.lines)
       this.onBodyEnd(null)
     } else if (chunked) {
       this.#chunked = new ChunkedDecoder()
-      handler.onResponse(status, head.headers, -1)
+      handler.onResponse(status, head.headers, -1, head.lines)
     } else if (contentLength >= 0) {
       this.#remaining = contentLength
-      handler.onResponse(status, head.headers, contentLength)
+      handler.onResponse(status, head.headers, contentLength, head.lines)
       if (contentLength === 0) this.onBodyEnd(null)
     } else {
       this.#untilClose = true
       this.#reusable = false
-      handler.onResponse(status, head.headers, -1)
+      handler.onResponse(status, head.headers, -1, head.lines)
     }
   }
 

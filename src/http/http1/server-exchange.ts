@@ -76,9 +76,13 @@ export class Http1Exchange implements ServerExchange {
   }
 
   head(status: number, headers: HeaderList, length: number): void {
+    this.headLines(status, fieldLines(headers), length)
+  }
+
+  headLines(status: number, lines: string, length: number): void {
     this.responseStarted = true
     this.#connection.responseBegins(this)
-    let text = statusLine(status) + fieldLines(headers)
+    let text = statusLine(status) + lines
     if (noBody(this.method, status)) {
       this.#mode = 'none'
       if (length >= 0 && status !== 204 && (length > 0 || status !== 304)) text += `content-length: ${length}\r\n`

@@ -1,5 +1,5 @@
 import type { Call } from '#gateway/call'
-import type { UnitContext } from '#gateway/contract'
+import type { Consumer, UnitContext } from '#gateway/contract'
 import { getHeader } from '#http/headers'
 
 /**
@@ -21,7 +21,15 @@ export const counterKey = (by: string, context: UnitContext): ((call: Call) => s
   }
   if (by === 'consumer') {
     const prefix = `${scope}|consumer|`
-    return call => (call.consumer === null ? byAddress(call) : prefix + call.consumer.name)
+    // Put together once for each consumer: a joined text would be flattened anew for each call.
+    const known = new Map<Consumer, string>()
+    return call => {
+      const { consumer } = call
+      if (consumer === null) return byAddress(call)
+      let key = known.get(consumer)
+      if (key === undefined) known.set(consumer, (key = prefix + consumer.name))
+      return key
+    }
   }
   const header = by.slice('header:'.length).toLowerCase()
   const prefix = `${scope}|header|${header}|`
