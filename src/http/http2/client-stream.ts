@@ -144,7 +144,7 @@ export class ClientStream extends Stream implements ClientExchange {
       return
     }
     this.#due = bodyless || endStream ? 0 : contentLength
-    handler.onResponse(status, headers, bodyless || !endStream ? contentLength : 0)
+    handler.onResponse(status, headers, bodyless || !endStream ? contentLength : 0, null)
     if (endStream) this.receiveEnd(null)
   }
 
