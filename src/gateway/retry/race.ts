@@ -45,8 +45,8 @@ class Lane implements ResponseHandler {
   onInformational(status: number, headers: HeaderList): void {
     this.#race.informed(this, status, headers)
   }
-  onResponse(status: number, headers: HeaderList, length: number): void {
-    this.#race.answered(this, status, headers, length)
+  onResponse(status: number, headers: HeaderList, length: number, lines: string | null): void {
+    this.#race.answered(this, status, headers, length, lines)
   }
   onBodyData(chunk: Buffer): void {
     this.#race.owner.onBodyData(chunk)
@@ -134,7 +134,7 @@ export class Race implements ClientExchange {
     if (lane === this.#adopted) this.owner.onInformational(status, headers)
   }
 
-  answered(lane: Lane, status: number, headers: HeaderList, length: number): void {
+  answered(lane: Lane, status: number, headers: HeaderList, length: number, lines: string | null): void {
     const { statuses } = this.#options.upstream.guard.retry
     if (this.#lanes.length > 1 && statuses.has(status)) {
       lane.client?.abort()
@@ -146,7 +146,7 @@ export class Race implements ClientExchange {
     this.#adopt(lane)
     this.#decided = true
     for (const other of [...this.#lanes]) if (other !== lane) this.#giveUp(other)
-    this.owner.onResponse(status, headers, length)
+    this.owner.onResponse(status, headers, length, lines)
   }
 
   failed(lane: Lane, error: GatewayError): void {
