@@ -22,6 +22,7 @@ const watched = async (t: TestContext, file: string) => {
   t.after(() => watcher.close())
   return {
     close: () => watcher.close(),
+    note: () => watcher.note(),
     get count() {
       return count
     },
@@ -133,4 +134,17 @@ test('a folder that is not there cannot be watched', async t => {
     watchFile(join(temporary(t), 'missing', 'portico.yaml'), () => {}),
     { code: 'ENOENT' },
   )
+})
+
+test('what was noted before is no change', async t => {
+  const folder = temporary(t)
+  const file = join(folder, 'portico.yaml')
+  writeFileSync(file, 'old')
+  const watcher = await watched(t, file)
+  writeFileSync(file, 'new')
+  await watcher.note()
+  await settled(t, folder)
+  assert.equal(watcher.count, 0)
+  writeFileSync(file, 'newer')
+  await watcher.reaches(1)
 })

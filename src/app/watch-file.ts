@@ -15,11 +15,17 @@ const hashOf = async (file: string): Promise<string> => {
   }
 }
 
+export type FileWatcher = {
+  /** Takes the content of now as known, so that whoever reads the file next is not told of it again. */
+  note(): Promise<void>
+  close(): void
+}
+
 /**
  * Calls `onChange` when the content of `file` changed. The folder is watched and not the file, since editors and
  * deployments replace a file instead of writing into it; the content is compared, since events come in bursts.
  */
-export const watchFile = async (file: string, onChange: () => void): Promise<{ close(): void }> => {
+export const watchFile = async (file: string, onChange: () => void): Promise<FileWatcher> => {
   let known = await hashOf(file)
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
@@ -38,6 +44,9 @@ export const watchFile = async (file: string, onChange: () => void): Promise<{ c
   watcher.on('error', () => watcher.close())
   watcher.unref()
   return {
+    note: async () => {
+      known = await hashOf(file)
+    },
     close: () => {
       clearTimeout(timer)
       watcher.close()

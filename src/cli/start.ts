@@ -91,7 +91,7 @@ export const run = async (args: string[]): Promise<number> => {
   const watcher = await watchFile(configFile, () => void portico.reload())
   process.on('SIGHUP', () => {
     portico.reopenLogs()
-    void portico.reload()
+    void watcher.note().then(() => portico.reload())
   })
   const stopped = new Promise<string>(stop => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop(name))
