@@ -3,6 +3,8 @@ import type { ConfigError } from '#config/errors'
 import { loadDocument } from '#config/load'
 import { packDocument } from '#config/packed-document'
 import { compile } from '#gateway/compile'
+import type { HealthTable } from '#gateway/health/health-table'
+import { watchPlan } from '#gateway/health/watch-plan'
 import { LongCalls } from '#gateway/long-calls'
 import type { Snapshot } from '#gateway/snapshot'
 import { UpstreamRegistry } from '#gateway/upstream-registry'
@@ -12,27 +14,37 @@ import { configCatalogue, units } from './catalogue.ts'
 import type { Loaded } from './loader-messages.ts'
 
 export type Configuration =
-  | { ok: true; document: Document; snapshot: Snapshot; warnings: readonly ConfigError[] }
+  | ({ ok: true; document: Document; warnings: readonly ConfigError[] } & Reading)
   | { ok: false; errors: readonly ConfigError[] }
 
 const wheel = new TimerWheel()
 const longCalls = new LongCalls(wheel)
 const counters = sharedCounters(createCountersMemory({ slots: 64 }))
 
-/** Compiles a document to look at it: what cannot be served throws, `explain` reads the snapshot, its pools never connect. */
-export const compileForReading = (document: Document, revision: number): Snapshot =>
-  compile(document, { units, counters, upstreams: new UpstreamRegistry(wheel), longCalls, revision })
+/** A configuration that was compiled to look at it: `explain` reads the snapshot, the pools never connect. */
+export type Reading = { readonly snapshot: Snapshot; readonly upstreams: UpstreamRegistry }
+
+/** Compiles a document to look at it; what cannot be served throws. With a table, health is that of the workers. */
+export const compileForReading = (document: Document, revision: number, table?: HealthTable): Reading => {
+  const upstreams = new UpstreamRegistry(wheel, undefined, { ...(table && { table }) })
+  return { upstreams, snapshot: compile(document, { units, counters, upstreams, longCalls, revision }) }
+}
 
 /**
  * Reads a config file and compiles it once on the calling thread, so that what cannot be served is known before any
  * worker hears of it.
  */
-export const readConfiguration = (file: string, env: NodeJS.ProcessEnv, revision: number): Configuration => {
+export const readConfiguration = (
+  file: string,
+  env: NodeJS.ProcessEnv,
+  revision: number,
+  table?: HealthTable,
+): Configuration => {
   const loaded = loadDocument(file, configCatalogue, env)
   if (!loaded.ok) return loaded
   try {
-    const snapshot = compileForReading(loaded.document, revision)
-    return { ok: true, document: loaded.document, snapshot, warnings: loaded.warnings }
+    const reading = compileForReading(loaded.document, revision, table)
+    return { ok: true, document: loaded.document, warnings: loaded.warnings, ...reading }
   } catch (error) {
     // What only shows when units meet, such as one key given to two consumers, has no single place in the file.
     const message = error instanceof Error ? error.message : String(error)
@@ -45,10 +57,11 @@ export const loadRevision = (
   file: string,
   env: NodeJS.ProcessEnv,
   revision: number,
-): { loaded: Loaded; snapshot: Snapshot | null } => {
-  const read = readConfiguration(file, env, revision)
-  if (!read.ok) return { loaded: read, snapshot: null }
-  const { document, snapshot, warnings } = read
+  table: HealthTable,
+): { loaded: Loaded; reading: Reading | null } => {
+  const read = readConfiguration(file, env, revision, table)
+  if (!read.ok) return { loaded: read, reading: null }
+  const { document, snapshot, upstreams, warnings } = read
   const { settings, services } = document
   const summary = {
     revision,
@@ -57,6 +70,8 @@ export const loadRevision = (
     services: services.length,
     drain: settings.timeouts.drain,
     keepCalls: settings.calls.keep,
+    dns: settings.dns,
+    watch: watchPlan(upstreams.upstreams),
   }
-  return { loaded: { ok: true, revision: summary, warnings }, snapshot }
+  return { loaded: { ok: true, revision: summary, warnings }, reading: { snapshot, upstreams } }
 }

@@ -1,6 +1,9 @@
 import type { ConfigError } from '#config/errors'
 import type { PackedDocument } from '#config/packed-document'
+import type { DnsSettings } from '#gateway/discovery/resolve-name'
+import type { ResolvedAddress } from '#gateway/endpoint'
 import type { Explanation } from '#gateway/explain'
+import type { WatchPlan } from '#gateway/health/watch-plan'
 import type { HeaderList } from '#http/headers'
 
 /** A configuration that is in force or may be, as the main thread keeps it. */
@@ -13,18 +16,31 @@ export type Revision = {
   readonly drain: number
   /** Rows of the call log that are kept. */
   readonly keepCalls: number
+  readonly dns: DnsSettings
+  /** What has to be found out about its targets. */
+  readonly watch: WatchPlan
 }
 
 export type Loaded =
   | { readonly ok: true; readonly revision: Revision; readonly warnings: readonly ConfigError[] }
   | { readonly ok: false; readonly errors: readonly ConfigError[] }
 
+/** What host names and names of SRV records stand for (see `discoveryKey`). */
+export type Addresses = ReadonlyMap<string, readonly ResolvedAddress[]>
+
 export type ExplainRequest = { method: string; url: string; headers: HeaderList }
 
 /** What the loader thread is asked. */
 export type ToLoader =
   | { id: number; kind: 'load'; file: string; env: NodeJS.ProcessEnv; revision: number }
-  | { id: number; kind: 'explain'; revision: number; document: PackedDocument; request: ExplainRequest }
+  | {
+      id: number
+      kind: 'explain'
+      revision: number
+      document: PackedDocument
+      addresses: Addresses
+      request: ExplainRequest
+    }
 
 export type FromLoader =
   | { id: number; ok: true; answer: Loaded | Explanation }

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import type { Explanation } from '#gateway/explain'
-import type { ExplainRequest, FromLoader, Loaded, Revision, ToLoader } from './loader-messages.ts'
+import type { Addresses, ExplainRequest, FromLoader, Loaded, Revision, ToLoader } from './loader-messages.ts'
 
 export type Loader = {
   /** Reads, checks and compiles a config file in a thread of its own. Rejects only when that thread broke. */
   load(file: string, env: NodeJS.ProcessEnv, revision: number): Promise<Loaded>
-  explain(revision: Revision, request: ExplainRequest): Promise<Explanation>
+  explain(revision: Revision, addresses: Addresses, request: ExplainRequest): Promise<Explanation>
   close(): Promise<void>
 }
 
@@ -15,14 +15,14 @@ const idleMs = 30_000
 type Waiting = { resolve: (answer: Loaded | Explanation) => void; reject: (error: Error) => void }
 
 /** Starts the loader thread when it is first asked, and again when it is asked after its end. */
-export const createLoader = (): Loader => {
+export const createLoader = (healthMemory: SharedArrayBuffer): Loader => {
   let thread: Worker | null = null
   let question = 0
   let rest: NodeJS.Timeout | undefined
   const waiting = new Map<number, Waiting>()
 
   const spawn = (): Worker => {
-    const fresh = new Worker(new URL('./loader-thread.ts', import.meta.url))
+    const fresh = new Worker(new URL('./loader-thread.ts', import.meta.url), { workerData: healthMemory })
     fresh.unref()
     fresh.on('message', (message: FromLoader) => {
       const one = waiting.get(message.id)
@@ -65,8 +65,8 @@ export const createLoader = (): Loader => {
   return {
     load: (file, env, revision) =>
       ask({ id: ++question, kind: 'load', file, env: { ...env }, revision }) as Promise<Loaded>,
-    explain: ({ revision, document }, request) =>
-      ask({ id: ++question, kind: 'explain', revision, document, request }) as Promise<Explanation>,
+    explain: ({ revision, document }, addresses, request) =>
+      ask({ id: ++question, kind: 'explain', revision, document, addresses, request }) as Promise<Explanation>,
     close,
   }
 }

@@ -4,7 +4,7 @@ import { UserError } from '#base/errors'
 import type { Log } from '#base/log'
 import { version } from '#base/version'
 import { type ConfigError, formatConfigError } from '#config/errors'
-import { createHealthMemory } from '#gateway/health/health-table'
+import { createHealthMemory, HealthTable } from '#gateway/health/health-table'
 import { renderProblem } from '#gateway/respond-error'
 import { createHttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
@@ -15,7 +15,8 @@ import { adminToken, openDataFolder } from './data-folder.ts'
 import { checkFree, type ListenAddress, listenProblem } from './listen-address.ts'
 import { createLoader } from './loader.ts'
 import { renderMetrics } from './metrics.ts'
-import { startWorkers } from './workers.ts'
+import { watchTargets } from './watch-targets.ts'
+import { startWorkers, type Workers } from './workers.ts'
 
 export type StartOptions = {
   configFile: string
@@ -53,11 +54,12 @@ const warnOf = (warnings: readonly ConfigError[], log: Log): void => {
 /** Starts the whole program in this process: configuration, call log, gateway workers, console port. */
 export const startPortico = async (options: StartOptions): Promise<Portico> => {
   const { configFile, env, log } = options
-  const first = loadRevision(configFile, env, 1).loaded
+  const healthMemory = createHealthMemory()
+  const first = loadRevision(configFile, env, 1, new HealthTable(healthMemory)).loaded
   if (!first.ok) throw wrongConfig(first.errors)
   warnOf(first.warnings, log)
   let current = first.revision
-  const loader = createLoader()
+  const loader = createLoader(healthMemory)
   let lastReloadError: { at: string; errors: string[] } | null = null
 
   await checkFree(options.gateway, 'gateway')
@@ -70,20 +72,32 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     keep: current.keepCalls,
     log: message => log('warn', message),
   })
-  const workers = await startWorkers({
+  let workers: Workers | null = null
+  const watch = watchTargets({
+    memory: healthMemory,
+    dns: current.dns,
+    log,
+    onAddresses: addresses => workers?.resolve(addresses),
+  })
+  await watch.prepare(current.watch, current.dns)
+  const started = await startWorkers({
     count: options.workers,
     ...options.gateway,
     document: current.document,
     revision: current.revision,
     countersMemory: createCountersMemory(),
-    healthMemory: createHealthMemory(),
+    healthMemory,
+    addresses: watch.addresses,
     connectCalls: () => calls.connect(),
     log,
   }).catch(async error => {
+    watch.close()
     await calls.close()
     throw (error as NodeJS.ErrnoException).code === undefined ? error : listenProblem('gateway', options.gateway, error)
   })
-  const gateway = { host: options.gateway.host, port: workers.port }
+  workers = started
+  watch.apply(current.watch)
+  const gateway = { host: options.gateway.host, port: started.port }
 
   const status = async () => ({
     snapshot: { revision: current.revision, routes: current.routes, services: current.services },
@@ -93,8 +107,8 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     configFile,
     lastReloadError,
     engines: { calls: { engine: 'sqlite', ...calls.stats() } },
-    workerRestarts: workers.restarts,
-    workers: (await workers.report()).map(({ metrics: _, ...report }) => ({
+    workerRestarts: started.restarts,
+    workers: (await started.report()).map(({ metrics: _, ...report }) => ({
       ...report,
       rss: process.memoryUsage.rss(),
     })),
@@ -106,9 +120,13 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       calls: calls.store,
       status,
       metrics: async () =>
-        renderMetrics(await workers.report(), workers.retired, current.revision, lastReloadError !== null),
+        renderMetrics(await started.report(), started.retired, current.revision, lastReloadError !== null),
       explain: async input =>
-        loader.explain(current, { method: input.method, url: input.url, headers: input.headers.flat() }),
+        loader.explain(current, watch.addresses, {
+          method: input.method,
+          url: input.url,
+          headers: input.headers.flat(),
+        }),
       ready: () => true,
       log: message => log('error', message),
     })
@@ -137,8 +155,10 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       const next = await loader.load(configFile, env, current.revision + 1)
       if (!next.ok) return refuse(next.errors.map(formatConfigError))
       warnOf(next.warnings, log)
-      await workers.apply(next.revision.document, next.revision.revision)
+      await watch.prepare(next.revision.watch, next.revision.dns)
+      await started.apply(next.revision.document, next.revision.revision)
       current = next.revision
+      watch.apply(current.watch)
     } catch (error) {
       return refuse([error instanceof Error ? error.message : String(error)])
     }
@@ -155,9 +175,10 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       reloading = reloading.then(reloadNow, reloadNow)
       return reloading
     },
-    reopenLogs: () => workers.reopenLogs(),
+    reopenLogs: () => started.reopenLogs(),
     stop: async () => {
-      await workers.drain(current.drain)
+      watch.close()
+      await started.drain(current.drain)
       await console?.server.drain(1_000)
       await calls.close()
       await loader.close()

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { MetricsSnapshot } from '#analytics/metrics'
 import type { PackedDocument } from '#config/packed-document'
 import type { GatewayLoad } from '#gateway/gateway'
+import type { Addresses } from './loader-messages.ts'
 
 /** What a gateway worker is started with. */
 export type WorkerStart = {
@@ -9,6 +10,7 @@ export type WorkerStart = {
   revision: number
   countersMemory: SharedArrayBuffer
   healthMemory: SharedArrayBuffer
+  addresses: Addresses
   sharedState: SharedArrayBuffer
   /** Its number, from 0, among as many workers as `count`. */
   index: number
@@ -33,6 +35,7 @@ export type WorkerReport = {
 
 export type ToWorker =
   | { kind: 'apply'; document: PackedDocument; revision: number }
+  | { kind: 'resolve'; addresses: Addresses }
   | { kind: 'report'; id: number }
   | { kind: 'drain'; deadlineMs: number }
   | { kind: 'reopen-logs' }

@@ -47,6 +47,7 @@ const gateway = createGateway(
     observer: recorder.onCall,
     onInvalid: recorder.onRefused,
     health: new HealthTable(start.healthMemory),
+    addresses: start.addresses,
     onUpstream: event => say({ kind: 'log', ...upstreamLine(event) }),
     place: { index: start.index, count: start.count, memory: start.sharedState, warn },
   },
@@ -107,6 +108,7 @@ const drain = async (deadlineMs: number): Promise<void> => {
 
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'apply') applying = applying.then(() => apply(message))
+  else if (message.kind === 'resolve') gateway.resolve(message.addresses)
   else if (message.kind === 'report') report(message.id)
   else if (message.kind === 'drain') void drain(message.deadlineMs)
   else accessLog?.reopen()

@@ -47,6 +47,7 @@ test('a worker that dies is replaced while the others keep the port and go on se
     revision: 1,
     countersMemory: createCountersMemory(),
     healthMemory: createHealthMemory({ slots: 16 }),
+    addresses: new Map(),
     connectCalls: () => calls.connect(),
     log: (_, message, details) => errors.push(`${message} ${String(details?.['reason'] ?? '')}`),
     script: new URL('./test-crashing-worker.ts', import.meta.url),

@@ -4,6 +4,7 @@ import { type MetricsSnapshot, mergeMetrics } from '#analytics/metrics'
 import type { Log } from '#base/log'
 import type { PackedDocument } from '#config/packed-document'
 import { createSharedState, maxWorkers, releaseWorker } from '#gateway/overload/shared-state'
+import type { Addresses } from './loader-messages.ts'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 export type WorkersOptions = {
@@ -14,6 +15,8 @@ export type WorkersOptions = {
   revision: number
   countersMemory: SharedArrayBuffer
   healthMemory: SharedArrayBuffer
+  /** What names stand for at the start. */
+  addresses: Addresses
   connectCalls: () => MessagePort
   log: Log
   /** What each thread runs; another one only in tests. */
@@ -27,6 +30,8 @@ export type Workers = {
   readonly restarts: number
   /** Swaps the configuration everywhere; resolves when every worker serves it, rejects when one cannot. */
   apply(document: PackedDocument, revision: number): Promise<void>
+  /** Tells every worker, also those to come, what names stand for now. */
+  resolve(addresses: Addresses): void
   report(): Promise<WorkerReport[]>
   /** What workers that are gone had counted when they last reported. */
   readonly retired: MetricsSnapshot
@@ -45,7 +50,7 @@ const reportTimeoutMs = 2_000
  */
 export const startWorkers = async (options: WorkersOptions): Promise<Workers> => {
   const { log } = options
-  let { document, revision } = options
+  let { document, revision, addresses } = options
   let port = options.port
   let closing = false
   let restarts = 0
@@ -72,6 +77,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         revision,
         countersMemory: options.countersMemory,
         healthMemory: options.healthMemory,
+        addresses,
         sharedState,
         index,
         count,
@@ -89,11 +95,13 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       const worker: Running = { index, thread, listening: false, metrics: null }
       running.add(worker)
       const startedWith = revision
+      const addressesAtStart = addresses
       thread.on('message', (message: FromWorker) => {
         if (message.kind === 'log') log(message.level, message.message, message.details)
         else if (message.kind === 'listening') {
           worker.listening = true
           port = message.port
+          if (addressesAtStart !== addresses) thread.postMessage({ kind: 'resolve', addresses } satisfies ToWorker)
           // A configuration that was swapped while this thread started must reach it too.
           if (startedWith !== revision) thread.postMessage({ kind: 'apply', document, revision } satisfies ToWorker)
           resolve(worker)
@@ -192,6 +200,10 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       }, 60_000)
       broadcast({ kind: 'apply', document, revision })
       return done
+    },
+    resolve: next => {
+      addresses = next
+      broadcast({ kind: 'resolve', addresses })
     },
     report: async () => {
       const id = ++question

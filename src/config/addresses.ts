@@ -37,15 +37,42 @@ export const checkHost = (host: string): Fault | null => {
   return fault('is not a host name')
 }
 
+/** `unix:/run/app.sock`; sun_path has room for 108 bytes with its end. */
+const readSocketUrl = (text: string): { url: string } | Fault => {
+  const path = text.slice('unix:'.length)
+  const absolute = path.replace(/^\/+/, '/')
+  if (!path.startsWith('/')) return fault('must name a socket by an absolute path, such as unix:/run/app.sock')
+  if (path !== absolute || path.endsWith('/'))
+    return fault('is not the path of a socket', `unix:${absolute.replace(/\/$/, '')}`)
+  if (/[\0-\x1f\x7f]/.test(path)) return fault('has a control character in its path')
+  if (Buffer.byteLength(path) > 107) return fault('has a path of more than 107 bytes, which no socket can have')
+  return { url: text }
+}
+
+/** `srv+http://_http._tcp.example.com/base`: hosts and ports come from SRV records (RFC 2782). */
+const readSrvUrl = (text: string): { url: string } | Fault => {
+  const read = readTargetUrl(text.slice('srv+'.length))
+  if (!('url' in read)) return read
+  const url = new URL(read.url)
+  if (url.port !== '' || /^[^/]*\/\/[^/]*:\d+/.test(text))
+    return fault('must not have a port: SRV records bring theirs')
+  if (isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return fault('must name SRV records, not an address')
+  return { url: `srv+${read.url}` }
+}
+
 /** Reads the URL of an upstream target; its normal form ends without a slash. */
 export const readTargetUrl = (text: string): { url: string } | Fault => {
+  if (text.startsWith('unix:')) return readSocketUrl(text)
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1]
   if (scheme === undefined) {
     const better = `http://${text}`
     const message = 'must be a URL that begins with http:// or https://'
     return fault(message, /^[\w.-]+(?::\d+)?$/.test(text) && URL.canParse(better) ? better : null)
   }
-  if (scheme !== 'http' && scheme !== 'https') return fault('must begin with http:// or https://')
+  const srv = scheme === 'srv+http' || scheme === 'srv+https'
+  if (srv) return readSrvUrl(text)
+  if (scheme !== 'http' && scheme !== 'https')
+    return fault('must begin with http://, https://, srv+http://, srv+https:// or unix:/')
   // The parser forgives what a config file should not hold, so its input is narrowed first.
   if (/[\s\\]/.test(text) || !/^https?:\/\/[^/?#]+/.test(text) || !URL.canParse(text))
     return fault('is not a valid URL')

@@ -42,7 +42,7 @@ export type RouteDocument = {
 export type UpstreamDocument = ResilienceConfig &
   BalanceDocument & {
     /** URLs are in normal form and end without a slash. */
-    readonly targets: readonly { readonly url: string; readonly weight: number; readonly host?: string | null }[]
+    readonly targets: readonly { readonly url: string; readonly weight: number; readonly host?: string | undefined }[]
     /** Milliseconds; `total` is Infinity unless set. */
     readonly timeouts: {
       readonly connect: number
@@ -87,6 +87,8 @@ export type SettingsDocument = {
   }
   /** `off`, `stdout`, or the path of a file. */
   readonly accessLog: string
+  /** Servers, and bounds of how long answers hold in milliseconds. */
+  readonly dns: { readonly servers: readonly string[]; readonly minTtl: number; readonly maxTtl: number }
   /** Rows of the call log that are kept. */
   readonly calls: { readonly keep: number }
 }

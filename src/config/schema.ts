@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { duration, size } from '#base/schema'
 import { checkAddressBlock, checkHost } from './addresses.ts'
+import { dnsSchema } from './dns-schema.ts'
 import { checkRoutePath, checkStripPrefix, type Fault } from './paths.ts'
 import { checked, complain, count, fieldName, headerValue, lowerCaseFields, token } from './schema-parts.ts'
 import { upstreamSchema } from './upstream-schema.ts'
@@ -166,6 +167,7 @@ const settingsShape = {
     })
     .prefault({})
     .meta({ description: 'How much clients may ask for' }),
+  dns: dnsSchema,
   accessLog: checked(accessLog, 'off, stdout, or the path of a file').default('off'),
   calls: z
     .strictObject({ keep: count(0, 1_000_000_000, 'Rows that are kept; 0 keeps no call log').default(200_000) })

@@ -31,7 +31,7 @@ const target = z
   .strictObject({
     url: z
       .string()
-      .meta({ description: 'http or https, host, optional port and base path' })
+      .meta({ description: 'http or https, host, optional port and base path; unix:/PATH; or srv+http://NAME' })
       .transform((text, context) => {
         const read = readTargetUrl(text)
         if ('url' in read) return read.url
@@ -39,6 +39,11 @@ const target = z
         return z.NEVER
       }),
     weight: count(0, 1000, 'Share of the traffic in relation to the other targets').default(1),
+    host: z
+      .string()
+      .regex(/^[\x21-\x2e\x30-\x3e\x40-\x7e]{1,255}$/, 'is not a host')
+      .optional()
+      .meta({ description: 'Sent as Host instead of that of the URL; localhost for sockets unless set' }),
   })
   .meta({ description: 'One server of the upstream' })
 

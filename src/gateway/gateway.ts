@@ -8,6 +8,7 @@ import { createHttpServer, type HttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
 import type { Counters } from '#storage/counters'
 import { type CompileContext, compile, compileSteps, type Units } from './compile.ts'
+import type { ResolvedAddress } from './endpoint.ts'
 import { enter } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
 import { alone, GuardRegistry, type GuardState, type WorkerPlace } from './guard.ts'
@@ -25,6 +26,8 @@ export type GatewayOptions = {
   readonly counters: Counters
   /** Memory for the health of targets; without it all are taken for healthy. */
   readonly health?: HealthTable
+  /** What host names stand for, by `discoveryKey`. */
+  readonly addresses?: ReadonlyMap<string, readonly ResolvedAddress[]>
   readonly onUpstream?: (event: UpstreamEvent) => void
   readonly observer: CallObserver
   /** Hears of requests that were refused before they became calls. */
@@ -51,6 +54,8 @@ export type Gateway = {
   apply(document: Document, revision: number): void
   /** The same in turns of a few milliseconds while calls go on; one at a time. */
   applyInTurns(document: Document, revision: number): Promise<void>
+  /** Other addresses of host names: calls under way are not touched. */
+  resolve(addresses: ReadonlyMap<string, readonly ResolvedAddress[]>): void
   listen(options: { host: string; port: number; reusePort: boolean }): Promise<number>
   drain(deadlineMs: number): Promise<void>
   close(): void
@@ -66,6 +71,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     ...(options.health && { table: options.health }),
     ...(options.onUpstream && { onEvent: options.onUpstream }),
   })
+  if (options.addresses !== undefined) upstreams.resolve(options.addresses)
   const longCalls = new LongCalls(wheel)
   const { units, counters } = options
   const compileContext = (of: number): CompileContext => ({ units, counters, upstreams, longCalls, revision: of })
@@ -113,6 +119,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     apply: (next, nextRevision) => serve(runSteps(compileSteps(next, compileContext(nextRevision))), next.settings),
     applyInTurns: async (next, nextRevision) =>
       serve(await runStepsInTurns(compileSteps(next, compileContext(nextRevision))), next.settings),
+    resolve: addresses => upstreams.resolve(addresses),
     listen: where => server.listen(where),
     drain: deadlineMs => server.drain(deadlineMs),
     close: () => {

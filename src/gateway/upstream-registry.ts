@@ -7,7 +7,9 @@ import { alone, GuardRegistry } from './guard.ts'
 import { Ejection } from './health/ejection.ts'
 import type { HealthTable, Slot } from './health/health-table.ts'
 import { TargetHealth } from './health/target-health.ts'
+import { originOf } from './origin.ts'
 import { Target } from './target.ts'
+import { addressText, checkKey, stateKey, targetName } from './target-keys.ts'
 import { BalancedUpstream, type UpstreamConfig } from './upstream.ts'
 
 /** Something about the targets of an upstream that whoever runs the gateway wants to know. */
@@ -29,9 +31,16 @@ const idlePoolMs = 30_000
 const maxResponseHead = 131_072
 const maxResponseFields = 256
 
-/** The name of a target for people. */
-export const targetName = ({ url, address }: Pick<Target, 'url' | 'address'>): string =>
-  address === null ? url : `${url} (${address})`
+const isDiscovered = ({ targets }: UpstreamConfig): boolean =>
+  targets.some(({ url }) => readPlace(url, null).discovery !== 'none')
+
+/** One address of a target as it is configured and resolved. */
+type GivenTarget = {
+  readonly url: string
+  readonly weight: number
+  readonly place: TargetPlace
+  readonly address: ResolvedAddress | null
+}
 
 /**
  * The upstreams of one worker with their connection pools, which outlive a configuration as long as the next one
@@ -41,6 +50,7 @@ export class UpstreamRegistry {
   readonly #wheel: TimerWheel
   readonly #guards: GuardRegistry
   readonly #table: HealthTable | null
+  readonly #announces: boolean
   readonly #onEvent: (event: UpstreamEvent) => void
   #pools = new Map<string, Pool>()
   #loads = new Map<string, TargetLoad>()
@@ -52,6 +62,7 @@ export class UpstreamRegistry {
     this.#wheel = wheel
     this.#guards = guards
     this.#table = table ?? null
+    this.#announces = onEvent !== undefined
     this.#onEvent = onEvent ?? (() => {})
   }
 
@@ -93,6 +104,7 @@ export class UpstreamRegistry {
       guard: this.#guards.create(config),
       table: watched ? this.#table : null,
       onPanic: (panic, usable, all) => {
+        if (!this.#announces) return
         // All workers see it; one tells.
         const slot = this.#table?.open(`panic\n${config.name}`, 0) ?? null
         if (slot?.change(panic ? 0 : 1, panic ? 1 : 0) === true)
@@ -107,6 +119,7 @@ export class UpstreamRegistry {
   resolve(addresses: ReadonlyMap<string, readonly ResolvedAddress[]>): void {
     this.#addresses = new Map(addresses)
     for (const upstream of [...this.#live, ...this.#next]) {
+      if (!isDiscovered(upstream.config)) continue
       const targets = this.#expand(upstream.config, () => upstream)
       const known = new Map(upstream.targets.map(target => [target.key, target]))
       const merged = targets.map(target => {
@@ -129,43 +142,43 @@ export class UpstreamRegistry {
     })
   }
 
-  #target(
-    config: UpstreamConfig,
-    given: { url: string; weight: number; place: TargetPlace; address: ResolvedAddress | null },
-    upstream: () => BalancedUpstream,
-  ): Target {
+  #target(config: UpstreamConfig, given: GivenTarget, upstream: () => BalancedUpstream): Target {
     const { url, weight, place, address } = given
     const endpoint = endpointKey(place, address)
     let load = this.#loads.get(endpoint)
     if (load === undefined) this.#loads.set(endpoint, (load = new TargetLoad()))
     if (config.balance === 'peak-ewma') load.measureLatency()
-    const addressText =
-      address === null ? null : address.port === null ? address.address : `${address.address}:${address.port}`
+    const text = addressText(address)
     return new Target({
       url,
       authority: place.authority,
       basePath: place.basePath,
-      key: addressText === null ? url : `${url}|${addressText}`,
+      key: text === null ? url : `${url}|${text}`,
       weight: weight * (address?.weight ?? 1),
       priority: address?.priority ?? 0,
-      address: addressText,
+      address: text,
       pool: this.#pool(config.protocol ?? 'h1', endpoint, place, address),
       load,
-      health: this.#health(config, endpoint, targetName({ url, address: addressText }), upstream),
+      health: this.#health(config, given, upstream),
     })
   }
 
-  #health(config: UpstreamConfig, endpoint: string, target: string, upstream: () => BalancedUpstream) {
+  #health(config: UpstreamConfig, given: GivenTarget, upstream: () => BalancedUpstream): TargetHealth | null {
     const table = this.#table
+    const { url, place, address } = given
     const { health, slowStart = 0 } = config
     const active = health?.active ?? null
     const passive = health?.passive ?? null
     if (table === null || (active === null && passive === null && slowStart === 0)) return null
     const now = monotonicMs()
-    const slot = table.open(stateKey(endpoint, config), now)
+    const endpoint = endpointKey(place, address)
+    const target = targetName(url, address)
+    const slot = table.open(stateKey(endpoint, { passive, slowStart }), now)
     if (slot === null) return null
     const check: Slot | null =
-      active === null ? null : table.open(checkKey(endpoint, active), now, active.initial === 'unhealthy' ? 1 : 0)
+      active === null
+        ? null
+        : table.open(checkKey(endpoint, place.authority, active), now, active.initial === 'unhealthy' ? 1 : 0)
     const ejection =
       passive === null
         ? null
@@ -196,14 +209,8 @@ export class UpstreamRegistry {
   }
 
   #poolOptions(place: TargetPlace, address: ResolvedAddress | null) {
-    const { host } = place
     return {
-      origin: {
-        host: address?.address ?? host,
-        port: address?.port ?? place.port,
-        socketPath: place.socketPath,
-        tls: place.secure ? { servername: /^[0-9.]+$|:/.test(host) ? '' : host, rejectUnauthorized: true } : null,
-      },
+      origin: originOf(place, address),
       wheel: this.#wheel,
       idleTimeout: idlePoolMs,
       maxHead: maxResponseHead,
@@ -224,10 +231,3 @@ export class UpstreamRegistry {
     for (const [key, load] of this.#loads) if (!loads.has(load)) this.#loads.delete(key)
   }
 }
-
-/** Names what calls show of an endpoint: shared by all upstreams that judge by the same rules. */
-export const stateKey = (endpoint: string, { health, slowStart = 0 }: UpstreamConfig): string =>
-  `state\n${endpoint}\n${JSON.stringify(health?.passive ?? null)}\n${slowStart > 0}`
-
-/** Names what checks found: shared by all upstreams that check in the same way. */
-export const checkKey = (endpoint: string, active: object): string => `check\n${endpoint}\n${JSON.stringify(active)}`

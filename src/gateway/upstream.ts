@@ -15,7 +15,7 @@ export type { BalanceCall, Outcome, Target } from './target.ts'
 type OwnConfig = ResilienceConfig & {
   /** Stable name; pools, load and health of targets with the same URL and settings survive a reload. */
   readonly name: string
-  readonly targets: readonly { readonly url: string; readonly weight: number; readonly host?: string | null }[]
+  readonly targets: readonly { readonly url: string; readonly weight: number; readonly host?: string | undefined }[]
   readonly balance: BalanceDocument['balance']
   /**
    * Milliseconds: to connect, until the response head, for the whole call, and without a byte of the body. Where `idle` is

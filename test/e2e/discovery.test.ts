@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { get } from '../conformance/case-table.ts'
+import { type DnsServer, dnsServer } from '../dns-server.ts'
+import { eventually, oneService, type Portico, rawCall, startPortico } from '../harness.ts'
+
+let portico: Portico
+let dns: DnsServer
+const servers: Server[] = []
+
+type Origin = { port: number; hosts: Set<string>; count: number }
+
+/** An origin that answers with its name, on one of the many addresses of loopback. */
+const origin = async (name: string, address: string, port = 0): Promise<Origin> => {
+  const seen: Origin = { port: 0, hosts: new Set(), count: 0 }
+  const server = createServer((request, response) => {
+    seen.hosts.add(request.headers.host ?? '')
+    seen.count++
+    response.end(name)
+  })
+  servers.push(server)
+  await new Promise<void>(resolve =>
+    server.listen(address.startsWith('/') ? address : { host: address, port }, resolve),
+  )
+  seen.port = address.startsWith('/') ? 0 : (server.address() as AddressInfo).port
+  return seen
+}
+
+const call = async (): Promise<string> => (await rawCall(portico.gatewayPort, get('/'))).body.toString()
+
+const calls = async (count: number): Promise<string[]> => {
+  const bodies: string[] = []
+  for (let i = 0; i < count; i++) bodies.push(await call())
+  return bodies
+}
+
+const serve = async (url: string, upstream: object = {}): Promise<void> => {
+  const settings = { dns: { servers: [`127.0.0.1:${dns.port}`], minTtl: '30ms' } }
+  const status = await portico.reload(oneService('', {}, { targets: [{ url }], ...upstream }, settings))
+  assert.equal(status.lastReloadError, null)
+}
+
+before(async () => {
+  dns = await dnsServer({})
+  const first = await origin('first', '127.0.0.1')
+  portico = await startPortico({ config: oneService(`http://127.0.0.1:${first.port}`), workers: 2 })
+})
+after(async () => {
+  await portico?.stop()
+  for (const server of servers) {
+    server.closeAllConnections()
+    server.close()
+  }
+  await dns?.stop()
+})
+
+test('all addresses of a name are called, and a change in DNS is followed without a failed call', async () => {
+  const a = await origin('a', '127.0.0.2')
+  await origin('b', '127.0.0.3', a.port)
+  await origin('c', '127.0.0.4', a.port)
+  dns.zone.set('orders.test', [
+    { type: 'A', address: '127.0.0.2' },
+    { type: 'A', address: '127.0.0.3' },
+  ])
+  await serve(`http://orders.test:${a.port}`)
+  await eventually(async () => (new Set(await calls(8)).size === 2 ? true : null), 'both addresses')
+  assert.deepEqual([...a.hosts], [`orders.test:${a.port}`], 'Host stays the name')
+  dns.zone.set('orders.test', [
+    { type: 'A', address: '127.0.0.3' },
+    { type: 'A', address: '127.0.0.4' },
+  ])
+  const seen: string[] = []
+  await eventually(async () => {
+    seen.push(await call())
+    return seen.slice(-12).every(name => name !== 'a') && seen.includes('c') ? true : null
+  }, 'the new addresses')
+  assert.deepEqual([...new Set(seen)].sort(), seen.includes('a') ? ['a', 'b', 'c'] : ['b', 'c'], 'no call failed')
+})
+
+test('a resolver that fails leaves the last good addresses, and a name that vanished too', async () => {
+  const a = await origin('a', '127.0.0.5')
+  dns.zone.set('carts.test', [{ type: 'A', address: '127.0.0.5' }])
+  await serve(`http://carts.test:${a.port}`)
+  await eventually(async () => ((await call()) === 'a' ? true : null), 'the address')
+  for (const state of ['fails', 'gone'] as const) {
+    if (state === 'fails') dns.zone.set('carts.test', 'fails')
+    else dns.zone.delete('carts.test')
+    const asked = dns.questions.length
+    await eventually(async () => (dns.questions.length > asked + 6 ? true : null), 'more questions')
+    assert.deepEqual([...new Set(await calls(10))], ['a'], state)
+  }
+  assert.match(portico.output(), /The addresses of a name could not be found/)
+})
+
+test('SRV records bring hosts, ports, weights and priorities', async () => {
+  const [a, b, c] = [await origin('a', '127.0.0.1'), await origin('b', '127.0.0.1'), await origin('c', '127.0.0.1')]
+  dns.zone.set('node.test', [{ type: 'A', address: '127.0.0.1' }])
+  const record = ({ port }: Origin, priority: number, weight: number) =>
+    ({ type: 'SRV', priority, weight, port, host: 'node.test' }) as const
+  dns.zone.set('_http._tcp.shop.test', [record(a, 1, 3), record(b, 1, 1), record(c, 2, 1)])
+  const passive = { failures: 1, ejectFor: '60s', maxEjectedPercent: 100 }
+  await serve('srv+http://_http._tcp.shop.test', { health: { passive }, panicThreshold: 0, retry: { attempts: 3 } })
+  const bodies = await calls(40)
+  const share = bodies.filter(name => name === 'a').length
+  assert.ok(share >= 26 && share <= 34, `${share} of 40 went to the heavier one`)
+  assert.ok(!bodies.includes('c'), 'the second priority waits')
+  assert.deepEqual([...a.hosts], ['shop.test'])
+  for (const { port } of [a, b]) {
+    const server = servers.find(candidate => (candidate.address() as AddressInfo | null)?.port === port) as Server
+    server.closeAllConnections()
+    server.close()
+  }
+  assert.deepEqual([...new Set(await calls(10))], ['c'])
+  dns.zone.set('_http._tcp.shop.test', [])
+  assert.deepEqual([...new Set(await calls(10))], ['c'], 'no answer keeps the last one')
+})
+
+test('without an answer a name is left to the system, and localhost always is', async () => {
+  const a = await origin('a', '127.0.0.1')
+  const asked = dns.questions.length
+  await serve(`http://localhost:${a.port}`)
+  assert.equal(await call(), 'a')
+  assert.ok(!dns.questions.slice(asked).some(question => question.includes('localhost')))
+})
+
+test('a Unix socket is a target, with a Host of its own, and is checked too', async () => {
+  const path = join(tmpdir(), `portico-${process.pid}.sock`)
+  const a = await origin('a', path)
+  await serve(`unix:${path}`, { health: { active: { path: '/healthz', interval: '20ms' } } })
+  assert.deepEqual([...new Set(await calls(5))], ['a'])
+  assert.deepEqual([...a.hosts], ['localhost'])
+  await eventually(async () => (a.count > 8 ? true : null), 'checks')
+  const targets = [{ url: `unix:${path}`, host: 'app.internal' }]
+  await portico.reload(oneService('', {}, { targets }))
+  a.hosts.clear()
+  await call()
+  assert.ok(a.hosts.has('app.internal'))
+})
