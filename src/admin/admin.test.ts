@@ -21,7 +21,7 @@ type Reply = { status: number; headers: Record<string, string | string[] | undef
 type Ask = { method?: string; token?: string | null; headers?: Record<string, string>; body?: string }
 
 let port = 0
-let isReady = true
+let readiness: 'starting' | 'ready' | 'draining' = 'ready'
 let explained: ExplainInput | null = null
 const logged: string[] = []
 let server: HttpServer
@@ -46,7 +46,7 @@ const options: AdminOptions = {
     if (input.url === 'nonsense') throw new GatewayError('bad-request', { detail: 'no such URL' })
     return { route: 'orders' }
   },
-  ready: () => isReady,
+  readiness: () => readiness,
   log: message => logged.push(message),
 }
 
@@ -166,10 +166,13 @@ describe('admin API: access', () => {
   it('tells health without a token', async () => {
     assert.deepEqual(await askJson('/api/health/live', { token: null }), { status: 'live' })
     assert.deepEqual(await askJson('/api/health/ready', { token: null }), { status: 'ready' })
-    isReady = false
-    assert.equal((await ask('/api/health/ready', { token: null })).status, 503)
-    assert.equal((await ask('/api/health/live', { token: null })).status, 200)
-    isReady = true
+    for (const state of ['starting', 'draining'] as const) {
+      readiness = state
+      const answer = await ask('/api/health/ready', { token: null })
+      assert.deepEqual([answer.status, JSON.parse(answer.body)], [503, { status: state }])
+      assert.equal((await ask('/api/health/live', { token: null })).status, 200)
+    }
+    readiness = 'ready'
   })
 
   it('sends a request id and headers that forbid to keep, guess or frame the answer', async () => {

@@ -66,7 +66,7 @@ export const schemas = {
     nextCursor: { type: ['string', 'null'], description: 'For the next page; null on the last one.' },
   }),
   Health: object('Whether the program runs or serves.', {
-    status: { type: 'string', enum: ['live', 'ready', 'starting'], description: 'The state.' },
+    status: { type: 'string', enum: ['live', 'ready', 'starting', 'draining'], description: 'The state.' },
   }),
   Status: {
     type: 'object',

@@ -16,8 +16,8 @@ export type AdminOptions = {
   /** The metrics page in the Prometheus text format. */
   metrics(): Promise<string>
   explain(input: ExplainInput): Promise<object>
-  /** Whether a snapshot is being served. */
-  ready(): boolean
+  /** `ready` while a snapshot is served and new calls are wanted. */
+  readiness(): 'starting' | 'ready' | 'draining'
   /** Brings calls that ended just now into the store. */
   flush?(): Promise<void>
   log?(message: string): void
@@ -56,7 +56,10 @@ const askStore = async <Result>(options: AdminOptions, ask: (calls: CallStore) =
 
 const live: Operation = () => json({ status: 'live' })
 
-const ready: Operation = options => (options.ready() ? json({ status: 'ready' }) : json({ status: 'starting' }, 503))
+const ready: Operation = options => {
+  const status = options.readiness()
+  return json({ status }, status === 'ready' ? 200 : 503)
+}
 
 const status: Operation = async options => json(await options.status())
 

@@ -68,7 +68,7 @@ export const loadRevision = (
     document: packDocument(document),
     routes: snapshot.routes.length,
     services: services.length,
-    drain: settings.timeouts.drain,
+    drain: { delayMs: settings.timeouts.drainDelay, deadlineMs: settings.timeouts.drain },
     keepCalls: settings.calls.keep,
     dns: settings.dns,
     watch: watchPlan(upstreams.upstreams),

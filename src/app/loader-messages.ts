@@ -12,8 +12,8 @@ export type Revision = {
   readonly document: PackedDocument
   readonly routes: number
   readonly services: number
-  /** Milliseconds that running calls get at the end. */
-  readonly drain: number
+  /** How the gateway stops, as `Gateway.drain` takes it. */
+  readonly drain: { readonly delayMs: number; readonly deadlineMs: number }
   /** Rows of the call log that are kept. */
   readonly keepCalls: number
   readonly dns: DnsSettings

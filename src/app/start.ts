@@ -60,6 +60,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   warnOf(first.warnings, log)
   let current = first.revision
   const loader = createLoader(healthMemory)
+  let draining = false
   let lastReloadError: { at: string; errors: string[] } | null = null
 
   await checkFree(options.gateway, 'gateway')
@@ -127,7 +128,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
           url: input.url,
           headers: input.headers.flat(),
         }),
-      ready: () => true,
+      readiness: () => (draining ? 'draining' : 'ready'),
       log: message => log('error', message),
     })
     const server = createHttpServer({
@@ -178,6 +179,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     reopenLogs: () => started.reopenLogs(),
     stop: async () => {
       watch.close()
+      draining = true
       await started.drain(current.drain)
       await console?.server.drain(1_000)
       await calls.close()

@@ -37,7 +37,7 @@ export type ToWorker =
   | { kind: 'apply'; document: PackedDocument; revision: number }
   | { kind: 'resolve'; addresses: Addresses }
   | { kind: 'report'; id: number }
-  | { kind: 'drain'; deadlineMs: number }
+  | { kind: 'drain'; delayMs: number; deadlineMs: number }
   | { kind: 'reopen-logs' }
 
 export type FromWorker =

@@ -97,8 +97,8 @@ const report = (id: number): void => {
   loopDelay.reset()
 }
 
-const drain = async (deadlineMs: number): Promise<void> => {
-  await gateway.drain(deadlineMs)
+const drain = async (times: { delayMs: number; deadlineMs: number }): Promise<void> => {
+  await gateway.drain(times)
   await writer.flush()
   await accessLog?.close()
   gateway.close()
@@ -110,7 +110,7 @@ port.on('message', (message: ToWorker) => {
   if (message.kind === 'apply') applying = applying.then(() => apply(message))
   else if (message.kind === 'resolve') gateway.resolve(message.addresses)
   else if (message.kind === 'report') report(message.id)
-  else if (message.kind === 'drain') void drain(message.deadlineMs)
+  else if (message.kind === 'drain') void drain(message)
   else accessLog?.reopen()
 })
 

@@ -75,7 +75,7 @@ test('a worker that dies is replaced while the others keep the port and go on se
     const sum = after.flatMap(({ calls: series }) => series).reduce((total, { requests }) => total + requests, 0)
     assert.equal(sum, 60, 'what the dead worker had counted is still in the sums')
   } finally {
-    await workers.drain(1000)
+    await workers.drain({ delayMs: 0, deadlineMs: 1000 })
     await calls.close()
     origin.close()
     origin.closeAllConnections()

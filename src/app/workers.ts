@@ -36,7 +36,8 @@ export type Workers = {
   /** What workers that are gone had counted when they last reported. */
   readonly retired: MetricsSnapshot
   reopenLogs(): void
-  drain(deadlineMs: number): Promise<void>
+  /** See `Gateway.drain`. */
+  drain(times: { delayMs: number; deadlineMs: number }): Promise<void>
 }
 
 type Running = { index: number; thread: Worker; listening: boolean; metrics: MetricsSnapshot | null }
@@ -219,10 +220,10 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       return reports
     },
     reopenLogs: () => broadcast({ kind: 'reopen-logs' }),
-    drain: async deadlineMs => {
+    drain: async ({ delayMs, deadlineMs }) => {
       closing = true
-      const done = collect((_, message) => message.kind === 'drained', deadlineMs + 5_000)
-      broadcast({ kind: 'drain', deadlineMs })
+      const done = collect((_, message) => message.kind === 'drained', delayMs + deadlineMs + 5_000)
+      broadcast({ kind: 'drain', delayMs, deadlineMs })
       await done
       await Promise.all([...running].map(worker => worker.thread.terminate()))
     },

@@ -77,7 +77,13 @@ export type ConsumerDocument = {
 export type SettingsDocument = {
   readonly trustedProxies: readonly string[]
   /** Milliseconds. */
-  readonly timeouts: { readonly requestHead: number; readonly idle: number; readonly drain: number }
+  readonly timeouts: {
+    readonly requestHead: number
+    readonly idle: number
+    readonly drain: number
+    readonly drainDelay: number
+    readonly stall: number
+  }
   /** Bytes, but `headers` and `connections` are counts. */
   readonly limits: {
     readonly head: number

@@ -155,6 +155,14 @@ const settingsShape = {
       requestHead: duration({ min: '1ms', max: '10m', doc: 'Until the head of a request is complete' }).prefault('10s'),
       idle: duration({ min: '1ms', max: '24h', doc: 'How long an unused client connection is kept' }).prefault('60s'),
       drain: duration({ max: '24h', doc: 'How long calls in flight may go on at shutdown' }).prefault('30s'),
+      drainDelay: duration({
+        max: '1h',
+        doc: 'How long new calls are still served at shutdown, so that load balancers can see that it is no longer ready',
+      }).prefault('0s'),
+      stall: duration({
+        max: '24h',
+        doc: 'How long a worker thread may do nothing but one thing before it is replaced; 0s for never',
+      }).prefault('30s'),
     })
     .prefault({})
     .meta({ description: 'How long clients may take' }),

@@ -84,7 +84,7 @@ const documentOf = (services: ServiceDocument[], more: Partial<Document> = {}): 
   version: 1,
   settings: {
     trustedProxies: [],
-    timeouts: { requestHead: 10_000, idle: 60_000, drain: 1000 },
+    timeouts: { requestHead: 10_000, idle: 60_000, drain: 1000, drainDelay: 0, stall: 0 },
     limits: { head: 65_536, headers: 100, target: 8192, connections: 100 },
     dns: { servers: [], minTtl: 1000, maxTtl: 300_000 },
     accessLog: 'off',

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { monotonicMs, wallMs } from '#base/clock'
 import type { GatewayError } from '#base/errors'
 import { uuidv7 } from '#base/ids'
@@ -57,7 +58,11 @@ export type Gateway = {
   /** Other addresses of host names: calls under way are not touched. */
   resolve(addresses: ReadonlyMap<string, readonly ResolvedAddress[]>): void
   listen(options: { host: string; port: number; reusePort: boolean }): Promise<number>
-  drain(deadlineMs: number): Promise<void>
+  /**
+   * Serves on for `delayMs` while clients are asked to go elsewhere, then stops listening, says goodbye to WebSockets
+   * and event streams, and gives calls in flight `deadlineMs` to end.
+   */
+  drain(times: { delayMs: number; deadlineMs: number }): Promise<void>
   close(): void
   load(): GatewayLoad
   readonly snapshot: Snapshot
@@ -121,7 +126,13 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
       serve(await runStepsInTurns(compileSteps(next, compileContext(nextRevision))), next.settings),
     resolve: addresses => upstreams.resolve(addresses),
     listen: where => server.listen(where),
-    drain: deadlineMs => server.drain(deadlineMs),
+    drain: async ({ delayMs, deadlineMs }) => {
+      server.announce()
+      if (delayMs > 0) await setTimeout(delayMs)
+      await server.stopListening()
+      longCalls.goAway()
+      await server.drain(deadlineMs)
+    },
     close: () => {
       server.close()
       wheel.close()

@@ -1,10 +1,9 @@
-import type { Server } from 'node:net'
 import { GatewayError } from '#base/errors'
 import { ServerConnection } from './http1/server-connection.ts'
 import { openServerSession, ServerSession } from './http2/server-session.ts'
 import type { ServerExchange } from './message.ts'
 import type { Connection, OpenSocket, ServerContext, ServerLimits, ServerTimeouts } from './server-context.ts'
-import { createSocketServer, listen } from './socket-reading.ts'
+import { createSocketServer, listen, type SocketServer, stopListening } from './socket-reading.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
 export type { ServerLimits, ServerTimeouts } from './server-context.ts'
@@ -35,6 +34,10 @@ export type HttpServer = {
    * system's error when it cannot be had.
    */
   listen(options: { host: string; port: number; reusePort?: boolean; backlog?: number }): Promise<number>
+  /** Asks clients to go elsewhere from now on (`Connection: close`, GOAWAY), but still serves whoever comes. */
+  announce(): void
+  /** Stops accepting; whoever is connected is served as before. */
+  stopListening(): Promise<void>
   /** Stops accepting, closes idle connections at once and others after their answers; resolves when all are gone. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything now. */
@@ -73,7 +76,14 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
       if (excess >= 0) connection.refuse(new GatewayError('overloaded'))
     }
   }
-  const servers: Server[] = []
+  const servers: SocketServer[] = []
+  const announce = (): void => {
+    context.draining = true
+    for (const connection of context.connections) if (!connection.idle) connection.drain()
+  }
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(servers.map(stopListening))
+  }
   return {
     context,
     accept,
@@ -82,9 +92,13 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
       servers.push(server)
       return listen(server, { backlog: 1024, ...where })
     },
+    announce,
+    stopListening: stopAll,
     drain: async deadlineMs => {
-      context.draining = true
-      for (const server of servers) server.close()
+      announce()
+      await stopAll()
+      // What clients have already sent is read first: a connection is idle only when it is so after that.
+      await new Promise(resolve => setImmediate(resolve))
       for (const connection of context.connections) connection.drain()
       const end = performance.now() + deadlineMs
       while (context.connections.size > 0 && performance.now() < end) await new Promise(wake => setTimeout(wake, 20))

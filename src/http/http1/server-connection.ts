@@ -32,6 +32,8 @@ const maxSkipped = 65_536
 const prefaceHead = 'PRI * HTTP/2.0\r\n\r\n'
 const lingerMs = 5_000
 const drainLingerMs = 500
+/** How long a connection on which nothing came yet is waited for while the server drains. */
+const firstRequestMs = 1_000
 const maxLingerBytes = 67_108_864
 
 const discard: BodySink = { onBodyData: () => {}, onBodyEnd: () => {} }
@@ -59,6 +61,7 @@ export class ServerConnection implements BodySink, Connection {
   #closed = false
   #toHttp2: ((socket: Socket) => OnBytes) | null
   #successor: OnBytes | null = null
+  #served = false
 
   /** `toHttp2` takes over the socket of a client whose first bytes are the preface of HTTP/2. */
   constructor(context: ServerContext, open: OpenSocket, toHttp2: ((socket: Socket) => OnBytes) | null) {
@@ -84,9 +87,14 @@ export class ServerConnection implements BodySink, Connection {
     this.#socket.destroy()
   }
 
-  /** A running answer says `Connection: close` by itself, since the context drains. */
+  /**
+   * A running answer says `Connection: close` by itself, since the context drains. A client that has only just
+   * connected is about to ask.
+   */
   drain(): void {
-    if (this.idle) this.destroy()
+    if (!this.idle) return
+    if (this.#served) this.destroy()
+    else this.#context.wheel.set(this.#timer, firstRequestMs)
   }
 
   refuse(error: GatewayError): void {
@@ -307,6 +315,7 @@ export class ServerConnection implements BodySink, Connection {
       this.#phase = 'body'
     } else this.#phase = 'wait'
     this.#context.requests++
+    this.#served = true
     this.#context.onExchange(exchange)
     return position + found.size
   }
