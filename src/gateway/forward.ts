@@ -21,7 +21,7 @@ import { endTry, noTarget } from './try.ts'
 import { openTunnel } from './tunnel.ts'
 import type { Upstream } from './upstream.ts'
 import { upstreamFields } from './upstream-fields.ts'
-import { acceptOpening, type WebSocketOpening, webSocketOpening } from './websocket-opening.ts'
+import { acceptOpening, webSocketKey } from './websocket-opening.ts'
 
 export type { ForwardOptions, RequestFilter, ResponseFilter } from './forward-options.ts'
 
@@ -55,7 +55,7 @@ class Forward implements RaceOwner, CallForward {
   /** What the breaker wants to hear at the end of the try. */
   #trial = 0
   /** Set when the call asks for a WebSocket. */
-  #opening: WebSocketOpening | null = null
+  #webSocketKey: string | null = null
   #events: EventStream | null = null
 
   constructor(call: GatewayCall, options: ForwardOptions) {
@@ -76,10 +76,7 @@ class Forward implements RaceOwner, CallForward {
         this.#fail(error),
       )
     call.forward = this
-    if (call.exchange.upgradeProtocol !== null && options.body === undefined) {
-      this.#opening = webSocketOpening(call)
-      if (this.#opening !== null) this.#fields += this.#opening.fields
-    }
+    if (call.exchange.upgradeProtocol !== null && options.body === undefined) this.#webSocketKey = webSocketKey(call)
     this.#policy.budget.note(this.#startedAt)
     this.#next(false)
   }
@@ -122,13 +119,13 @@ class Forward implements RaceOwner, CallForward {
 
   #request(target: Target): OutgoingRequest {
     const left = this.#deadline - monotonicMs()
-    return outgoingRequest(this.#call, this.#options, target, this.#fields, left, this.#opening !== null)
+    return outgoingRequest(this.#call, this.#options, target, this.#fields, left, this.#webSocketKey !== null)
   }
 
   // ---- hedging
 
   #mayHedge(): boolean {
-    return this.#body === null && this.#opening === null && this.#mayRepeat()
+    return this.#body === null && this.#webSocketKey === null && this.#mayRepeat()
   }
 
   #race(target: Target, fresh: boolean): void {
@@ -268,7 +265,8 @@ class Forward implements RaceOwner, CallForward {
 
   onUpgrade(headers: HeaderList, stream: RawStream): void {
     try {
-      acceptOpening(this.#call, this.#opening as WebSocketOpening, headers)
+      const http2 = this.#target?.pool.options.protocol === 'h2'
+      acceptOpening(this.#call, this.#webSocketKey as string, headers, http2)
     } catch (error) {
       stream.destroy()
       this.onError(toGatewayError(error))

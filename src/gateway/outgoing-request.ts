@@ -12,8 +12,8 @@ const lengthOf = (exchange: ServerExchange, { body, requestFilter }: ForwardOpti
 }
 
 /**
- * The request of one try at `target`; `left` is the time in milliseconds until the whole call must be over. A call that
- * asks for a WebSocket (`webSocketOpening`) does so with GET (RFC 6455 §4.1), whatever it came with.
+ * The request of one try at `target`; `left` is the time in milliseconds until the whole call must be over; `webSocket` asks
+ * for one (src/gateway/websocket-opening.ts).
  */
 export const outgoingRequest = (
   call: GatewayCall,
@@ -32,7 +32,7 @@ export const outgoingRequest = (
   const question = call.query !== '' || exchange.target.endsWith('?') ? '?' : ''
   const path = options.target ?? call.forwardPath + question + call.query
   return {
-    method: webSocket ? 'GET' : (options.method ?? call.method),
+    method: options.method ?? call.method,
     target: target.basePath + path,
     host: preserveHost && exchange.host !== '' ? exchange.host : target.authority,
     fields,

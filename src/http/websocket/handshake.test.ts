@@ -19,7 +19,7 @@ const codeOf = (run: () => unknown): string => {
 
 test('the example of RFC 6455 §1.3', () => {
   assert.equal(acceptOf(key), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=')
-  assert.equal(checkHandshake(request, true), key)
+  assert.equal(checkHandshake(request), key)
 })
 
 for (const [what, headers, code] of [
@@ -38,7 +38,7 @@ for (const [what, headers, code] of [
 ] as [string, HeaderList, string][])
   test(`a handshake with ${what} is ${code} (RFC 6455 §4.2.1)`, () => {
     assert.equal(
-      codeOf(() => checkHandshake(headers, true)),
+      codeOf(() => checkHandshake(headers)),
       code,
     )
   })

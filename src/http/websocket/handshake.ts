@@ -14,14 +14,13 @@ export const acceptOf = (key: string): string =>
     .digest('base64')
 
 /**
- * Checks an opening handshake before anybody else sees it (RFC 6455 §4.2.1) and returns its key; null for RFC 8441,
- * where HTTP/2 itself says who answers whom and there is none. Throws `websocket-version` and `bad-request`.
+ * Checks an opening handshake before anybody else sees it (RFC 6455 §4.2.1), and returns its key. Throws
+ * `websocket-version` and `bad-request`.
  */
-export const checkHandshake = (headers: HeaderList, needsKey: boolean): string | null => {
+export const checkHandshake = (headers: HeaderList): string => {
   const versions = getHeaders(headers, 'sec-websocket-version')
   if (versions.length !== 1 || versions[0] !== '13')
     throw new GatewayError('websocket-version', { headers: ['sec-websocket-version', '13', 'upgrade', 'websocket'] })
-  if (!needsKey) return null
   const keys = getHeaders(headers, 'sec-websocket-key')
   if (keys.length !== 1 || !keyPattern.test(keys[0] as string))
     throw new GatewayError('bad-request', { detail: 'Sec-WebSocket-Key is not sixteen bytes in base64' })
