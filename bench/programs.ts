@@ -68,16 +68,16 @@ type StartOptions = {
   keep?: number
 }
 
-/**
- * Starts a program on one core, to be ended by the kernel if this process dies without time to do so. taskset and
- * setpriv become the program, so the process id is the program's own.
- */
-export const startOn = (core: number, command: string[], options: StartOptions = {}): Program => {
+/** Starts a program on one core. taskset becomes the program, so the process id is the program's own. */
+export const startOn = (core: number, command: string[], options: StartOptions = {}): Program =>
+  start([findProgram('taskset'), '-c', String(core), ...command], options)
+
+/** Starts a program, to be ended by the kernel if this process dies without time to do so. */
+export const start = (command: string[], options: StartOptions = {}): Program => {
   if (ending) throw new Error('interrupted')
   const { environment = {}, outputFile, keep = 65_536 } = options
   const file = outputFile === undefined ? null : openSync(outputFile, 'a')
-  const wrapped = ['-c', String(core), findProgram('setpriv'), '--pdeathsig', 'TERM', ...command]
-  const child = spawn(findProgram('taskset'), wrapped, {
+  const child = spawn(findProgram('setpriv'), ['--pdeathsig', 'TERM', ...command], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', file ?? 'pipe', 'pipe'],
   })
@@ -114,7 +114,7 @@ export const waitFor = async (child: Program, ready: () => boolean | Promise<boo
     if (await ready()) return
     await new Promise(wake => setTimeout(wake, 100))
   }
-  throw new Error(`${child.spawnargs.slice(6).join(' ')} did not start: ${child.said().slice(0, 2000)}`)
+  throw new Error(`${child.spawnargs.slice(3).join(' ')} did not start: ${child.said().slice(0, 2000)}`)
 }
 
 /** Waits until something listens. */

@@ -84,11 +84,11 @@ const framingOf = (headers: RawHeaders, otherwise: 'none' | 'close'): { framing:
   if (lengths.length + codings.length > 1)
     throw new Error(`ambiguous framing: ${JSON.stringify([...lengths, ...codings])}`)
   if (codings.length === 1) {
-    if (codings[0] !== 'chunked') throw new Error(`transfer-encoding ${codings[0]}`)
+    if (codings[0]?.toLowerCase() !== 'chunked') throw new Error(`transfer-encoding ${codings[0]}`)
     return { framing: 'chunked', length: -1 }
   }
   if (lengths.length === 0) return { framing: otherwise, length: 0 }
-  if (!/^(0|[1-9][0-9]{0,14})$/.test(lengths[0] as string)) throw new Error(`content-length ${lengths[0]}`)
+  if (!/^[0-9]+$/.test(lengths[0] as string)) throw new Error(`content-length ${lengths[0]}`)
   return { framing: 'length', length: Number(lengths[0]) }
 }
 
@@ -147,7 +147,7 @@ export const readResponse = (bytes: Buffer, method: string, ended: boolean): Res
 export const readRequest = (bytes: Buffer, ended: boolean): RequestMessage | null => {
   const head = readHead(bytes)
   if (!head) return null
-  const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/1\.1$/.exec(head.startLine)
+  const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/1\.[01]$/.exec(head.startLine)
   if (!match) throw new Error(`invalid request line ${JSON.stringify(head.startLine)}`)
   const { framing, length } = framingOf(head.headers, 'none')
   const body = readBody(bytes, head.end, framing, length, ended)

@@ -4,10 +4,11 @@ import type { BodySink } from './message.ts'
 import { parseTrailers } from './parse-head.ts'
 
 const maxSizeDigits = 12
+const maxExtensionBytes = 1024
 const maxTrailerBytes = 16_384
 const maxTrailerFields = 64
 
-type State = 'size' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'done'
+type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'done'
 
 const invalid = (detail: string): GatewayError => new GatewayError('bad-request', { detail })
 
@@ -17,14 +18,20 @@ const hexDigit = (code: number): number => {
   return letter >= 97 && letter <= 102 ? letter - 87 : -1
 }
 
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+/** `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, at least one (RFC 9112 §7.1.1). Linear: no part can match in two ways. */
+const extensions = new RegExp(`^(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|"(?:[^"\\\\]|\\\\.)*"))?)+$`)
+
 /**
- * Decodes a chunked body (RFC 9112 §7.1) from bytes in any split. Strict: no extensions, no white space, no bare LF,
- * at most 12 hexadecimal digits. Data goes to the sink as views into the bytes that were fed.
+ * Decodes a chunked body (RFC 9112 §7.1) from bytes in any split. Strict: no white space but in extensions, no bare LF, at
+ * most 12 hexadecimal digits. Extensions are checked and ignored, up to 1 kB of them in a body. Data goes to the sink as views into the bytes that were fed.
  */
 export class ChunkedDecoder {
   state: State = 'size'
   #remaining = 0
   #digits = 0
+  #extension = ''
+  #extensionBytes = 0
   #trailer = ''
   /** Set by the owner to stop after the current piece; what was not consumed is fed again later. */
   paused = false
@@ -45,10 +52,16 @@ export class ChunkedDecoder {
             if (++this.#digits > maxSizeDigits) throw invalid('A chunk size is too large')
             this.#remaining = this.#remaining * 16 + digit
           } else if (code === 13 && this.#digits > 0) this.state = 'size-lf'
-          else throw invalid('A chunk size is not valid')
+          else if ((code === 59 || code === 32 || code === 9) && this.#digits > 0) {
+            this.state = 'extension'
+            break
+          } else throw invalid('A chunk size is not valid')
           position++
           break
         }
+        case 'extension':
+          position = this.#feedExtension(bytes, position, end)
+          break
         case 'size-lf':
           if (bytes[position++] !== 10) throw invalid('A chunk size does not end with CRLF')
           this.#digits = 0
@@ -74,6 +87,23 @@ export class ChunkedDecoder {
           position = this.#feedTrailer(bytes, position, end, sink)
           break
       }
+    }
+    return position
+  }
+
+  #feedExtension(bytes: Buffer, start: number, end: number): number {
+    let position = start
+    for (; position < end; position++) {
+      const code = bytes[position] as number
+      if (code === 13) {
+        if (!extensions.test(this.#extension)) throw invalid('A chunk extension is not valid')
+        this.#extension = ''
+        this.state = 'size-lf'
+        return position + 1
+      }
+      if (code === 127 || (code < 32 && code !== 9)) throw invalid('A chunk extension is not valid')
+      if (++this.#extensionBytes > maxExtensionBytes) throw invalid('The chunk extensions are too large')
+      this.#extension += String.fromCharCode(code)
     }
     return position
   }

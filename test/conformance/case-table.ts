@@ -1,74 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  answerEach,
-  ok,
-  type RawClient,
-  type RequestMessage,
-  rawClient,
-  type ScriptedOrigin,
-  scriptedOrigin,
-} from '../harness.ts'
+import { answerEach, ok, type RawClient, rawClient, type ScriptedOrigin, scriptedOrigin } from '../harness.ts'
+import { get, type RequestCase } from './cases/case.ts'
 
-/** One request, or stream of requests, and what a strict gateway does with it. */
-export type RequestCase = {
-  readonly id: string
-  /** The paragraph that decides it; `engine` is the project's own rule. */
-  readonly section: string
-  readonly send: string | Buffer
-  readonly expect: {
-    /** The statuses of the final responses, in order. */
-    readonly status: number | readonly number[]
-    /** Whether the gateway closes the connection after the last response; otherwise it must serve one more call. */
-    readonly closes: boolean
-    /** `nothing`: no byte reaches the origin. `no-request`: nothing that is a whole request. Else a check of what it got. */
-    readonly origin: 'nothing' | 'no-request' | ((requests: readonly RequestMessage[]) => void)
-  }
-}
-
-/** A request head with Host and these lines. */
-export const head = (line: string, ...fields: string[]): string =>
-  `${[line, 'Host: a.test', ...fields].join('\r\n')}\r\n\r\n`
-
-export const get = (target: string, ...fields: string[]): string => head(`GET ${target} HTTP/1.1`, ...fields)
-export const post = (fields: readonly string[], body: string): string => head('POST /p HTTP/1.1', ...fields) + body
-
-/** Put behind whatever is refused: a second reader of the framing would take it for a request. */
-export const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n'
-
-export const refuses = (id: string, section: string, send: string | Buffer, status = 400): RequestCase => ({
-  id,
-  section,
-  send: Buffer.concat([typeof send === 'string' ? Buffer.from(send, 'latin1') : send, Buffer.from(smuggled)]),
-  expect: { status, closes: true, origin: 'nothing' },
-})
-
-/** Refused inside the body: the head may have travelled already, a whole request must not. */
-export const refusesBody = (id: string, section: string, send: string): RequestCase => ({
-  id,
-  section,
-  send: send + smuggled,
-  expect: { status: 400, closes: true, origin: 'no-request' },
-})
-
-export const passes = (
-  id: string,
-  section: string,
-  send: string | Buffer,
-  check: (request: RequestMessage, requests: readonly RequestMessage[]) => void = () => {},
-): RequestCase => ({
-  id,
-  section,
-  send,
-  expect: {
-    status: 200,
-    closes: false,
-    origin: requests => {
-      assert.equal(requests.length, 1, `the origin got ${requests.map(request => request.startLine).join(' | ')}`)
-      check(requests[0] as RequestMessage, requests)
-    },
-  },
-})
+export { get, head, post } from './cases/case.ts'
 
 /** The origin of the tables: it answers 200 with the target as body. */
 export const tableOrigin = (): Promise<ScriptedOrigin> => scriptedOrigin(answerEach(request => ok(request.target)))

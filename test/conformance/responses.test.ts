@@ -15,28 +15,11 @@ import {
   startPortico,
 } from '../harness.ts'
 import { get, head, post } from './case-table.ts'
+import { responseCases as cases } from './cases/responses.ts'
 import { dispatchOrigin, type Play } from './dispatch-origin.ts'
-import { responseCases as cases, type ResponseCase } from './response-cases.ts'
+import { callCase, pathOf, playAnswer } from './judge-response.ts'
 
-/** In an answer `|` separates what is sent at once from what is sent after the client has got the first part. */
-const gates = new Map<string, PromiseWithResolvers<void>>()
-const gate = (id: string): PromiseWithResolvers<void> => {
-  const made = gates.get(id) ?? Promise.withResolvers<void>()
-  gates.set(id, made)
-  return made
-}
-
-const play =
-  (entry: ResponseCase): Play =>
-  async (_, connection) => {
-    const [now, later] = entry.answer.split('|') as [string, string | undefined]
-    if (now !== '') connection.send(now)
-    // A reset also throws away what the peer has not read yet; a cut waits until the client has the head.
-    if (entry.expect.complete === false) await gate(entry.id).promise
-    if (later !== undefined) connection.send(later)
-    if (entry.afterwards === 'end') connection.end()
-    if (entry.afterwards === 'reset') connection.reset()
-  }
+const surplus = Promise.withResolvers<void>()
 
 const special: Record<string, Play> = {
   '/interim': (_, connection) =>
@@ -46,7 +29,7 @@ const special: Record<string, Play> = {
     connection.send('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
   '/surplus-later': async (_, connection) => {
     connection.send(ok('first'))
-    await gate('surplus').promise
+    await surplus.promise
     connection.send(ok('poisoned'))
   },
   '/interim-cut': (_, connection) => {
@@ -61,7 +44,7 @@ const special: Record<string, Play> = {
 let portico: Portico
 let origin: ScriptedOrigin
 before(async () => {
-  const plays = Object.fromEntries(cases.map(entry => [`/${encodeURIComponent(entry.id)}`, play(entry)]))
+  const plays = Object.fromEntries(cases.map(entry => [pathOf(entry), playAnswer(entry)]))
   origin = await dispatchOrigin({ ...plays, ...special })
   portico = await startPortico({ config: oneService(origin.url, {}, { timeouts: { response: '1s', total: '2s' } }) })
 })
@@ -76,26 +59,11 @@ const seenOn = (target: string): OriginConnection => {
   return connection
 }
 
-const callCase = async (entry: ResponseCase, target: string): Promise<ResponseMessage> => {
-  const client = await rawClient(portico.gatewayPort)
-  const method = entry.method ?? 'GET'
-  client.send(head(`${method} ${target} HTTP/1.1`))
-  if (entry.expect.complete === false) {
-    await client.readUntil('\r\n\r\n')
-    client.taken = 0
-    gate(entry.id).resolve()
-  }
-  const response = await client.readFinalResponse({ method })
-  if (!response.complete) assert.notEqual(client.ending, 'open')
-  client.destroy()
-  return response
-}
-
 for (const entry of cases)
   test(`response ${entry.id} (${entry.section})`, async () => {
-    const target = `/${encodeURIComponent(entry.id)}`
+    const target = pathOf(entry)
     const { expect } = entry
-    const response = await callCase(entry, target)
+    const response = await callCase(portico.gatewayPort, entry)
     assert.equal(response.status, expect.status)
     assert.equal(response.complete, expect.complete ?? true, 'complete')
     if (expect.body !== undefined) assert.equal(response.body.toString('latin1'), expect.body)
@@ -153,7 +121,7 @@ test('a response that arrives byte by byte is the same response', async () => {
 test('bytes on an idle connection to the origin close it and reach nobody', async () => {
   assert.equal((await rawCall(portico.gatewayPort, get('/surplus-later'))).body.toString(), 'first')
   const connection = seenOn('/surplus-later')
-  gate('surplus').resolve()
+  surplus.resolve()
   await connection.waitClose()
   assert.equal((await rawCall(portico.gatewayPort, get('/next'))).body.toString(), '/next')
 })

@@ -1,0 +1,54 @@
+import { type ScriptedOrigin, scriptedOrigin } from '../harness.ts'
+import type { Level } from './cases/case.ts'
+import { requestAreas } from './cases/index.ts'
+import { responseCases } from './cases/responses.ts'
+import type { Play } from './dispatch-origin.ts'
+import { countingAnswer, judgeRequest } from './judge.ts'
+import { judgeResponse, pathOf, playAnswer } from './judge-response.ts'
+import type { RunningPeer } from './peers/peer.ts'
+
+/** What a case needs to be played: the peer, and the origin behind it. */
+export type Place = { readonly peer: RunningPeer; readonly origin: ScriptedOrigin }
+
+/** A case of any kind, as it is played at a peer. */
+export type Item = {
+  readonly area: string
+  readonly id: string
+  readonly section: string
+  readonly level: Level
+  /** False where the standard asks nothing of others. */
+  readonly judged: boolean
+  /** The reason why the peer fails, or null. */
+  play(place: Place): Promise<string | null>
+}
+
+/** Every case with something to judge or not, in the order of the tables. */
+export const items: readonly Item[] = [
+  ...requestAreas.flatMap(([area, cases]) =>
+    cases.map(entry => ({
+      ...{ area, id: entry.id, section: entry.section, level: entry.level, judged: entry.allowed !== null },
+      play: ({ peer, origin }: Place) => judgeRequest(peer.port, origin, entry),
+    })),
+  ),
+  ...responseCases.map(entry => ({
+    ...{ area: 'responses', id: `response-${entry.id}`, section: entry.section },
+    ...{ level: entry.level, judged: entry.allowed !== null },
+    play: ({ peer }: Place) => judgeResponse(peer.port, entry),
+  })),
+]
+
+/** The origin of all cases: it plays the answer of a response case by its path, everything else is counted. */
+export const suiteOrigin = (): Promise<ScriptedOrigin> => {
+  const plays = new Map<string, Play>(responseCases.map(entry => [pathOf(entry), playAnswer(entry)]))
+  const started: Promise<ScriptedOrigin> = scriptedOrigin(async connection => {
+    const origin = await started
+    for (;;) {
+      const request = await connection.readRequest(600_000)
+      if (!request) return connection.end()
+      const play = plays.get(request.target.split('?')[0] as string)
+      if (play) await play(request, connection)
+      else connection.send(countingAnswer(origin, request))
+    }
+  })
+  return started
+}
