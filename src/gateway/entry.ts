@@ -4,6 +4,7 @@ import type { ServerExchange } from '#http/message'
 import type { CallObserver } from './gateway-call.ts'
 import { GatewayCall } from './gateway-call.ts'
 import type { Match } from './match.ts'
+import { endsHere } from './max-forwards.ts'
 import { normalisePath } from './normalise-path.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -68,6 +69,7 @@ export const enter = (exchange: ServerExchange, snapshot: Snapshot, observer: Ca
   const call = new GatewayCall(exchange, snapshot, observer)
   try {
     route(call, snapshot)
+    if ((call.method === 'OPTIONS' || call.method === 'TRACE') && endsHere(call, snapshot)) return
     const pending = call.route?.handle(call)
     if (pending !== undefined) pending.catch((error: unknown) => call.fail(error))
   } catch (error) {

@@ -1,7 +1,8 @@
 import { monotonicMs, wallMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
 import { fieldLines } from '#http/field-lines'
-import { type HeaderList, setHeader } from '#http/headers'
+import { getHeader, type HeaderList, setHeader } from '#http/headers'
+import { httpDate } from '#http/http-date'
 import type { ExchangeListener, ServerExchange } from '#http/message'
 import { BodyReader } from './body-reader.ts'
 import type { AiUsage, Call, CallOutcome } from './call.ts'
@@ -130,10 +131,12 @@ export class GatewayCall implements Call, ExchangeListener {
     let finalStatus = status
     let finalHeaders = headers
     const hook = this.route?.onResponse ?? null
+    // RFC 9110 §6.6.1: what comes without a Date gets the time at which it came.
     if (hook === null && lines !== null && this.exchange.headLines !== undefined) {
       const extra = this.#extraHeaders === null ? '' : fieldLines(this.#extraHeaders)
       this.#status = status
-      this.exchange.headLines(status, `${lines}${extra}x-request-id: ${this.forwarding.requestId}\r\n`, length)
+      const date = getHeader(headers, 'date') === undefined ? `date: ${httpDate()}\r\n` : ''
+      this.exchange.headLines(status, `${lines}${extra}${date}x-request-id: ${this.forwarding.requestId}\r\n`, length)
       return
     }
     if (hook !== null) {
@@ -144,6 +147,7 @@ export class GatewayCall implements Call, ExchangeListener {
     }
     if (this.#extraHeaders !== null) for (const text of this.#extraHeaders) finalHeaders.push(text)
     setHeader(finalHeaders, 'x-request-id', this.forwarding.requestId)
+    if (getHeader(finalHeaders, 'date') === undefined) finalHeaders.push('date', httpDate())
     this.#status = finalStatus
     this.exchange.head(finalStatus, finalHeaders, length)
   }

@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCodes, type GatewayError } from '#base/errors'
 import type { HeaderList } from '#http/headers'
+import { httpDate } from '#http/http-date'
 
 /** RFC 9209 §2.3: the error types of Proxy-Status for what the gateway itself answers. */
 const proxyErrors: Partial<Record<ErrorCode, string>> = {
@@ -44,17 +45,4 @@ export const renderProblem = (
     requestId,
   })
   return { status: error.status, headers, body: `${body}\n` }
-}
-
-let dateSecond = 0
-let dateText = ''
-
-/** The Date field (RFC 9110 §6.6.1), made once per second. */
-const httpDate = (): string => {
-  const second = Math.floor(Date.now() / 1000)
-  if (second !== dateSecond) {
-    dateSecond = second
-    dateText = new Date(second * 1000).toUTCString()
-  }
-  return dateText
 }

@@ -4,6 +4,7 @@ import { runTable, tableOrigin } from './case-table.ts'
 import { chunkCases } from './cases/chunks.ts'
 import { codingCases } from './cases/codings.ts'
 import { lengthCases } from './cases/lengths.ts'
+import { mutationCases } from './cases/mutations.ts'
 
 let portico: Portico
 let origin: ScriptedOrigin
@@ -17,7 +18,7 @@ after(async () => {
 })
 
 runTable(
-  [...lengthCases, ...codingCases, ...chunkCases],
+  [...lengthCases, ...codingCases, ...mutationCases, ...chunkCases],
   () => portico.gatewayPort,
   () => origin,
 )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type OriginConnection, type RawClient, rawCall, rawClient } from '../harness.ts'
 import type { ResponseMessage } from '../read-message.ts'
 import { get, head } from './cases/case.ts'
-import type { ResponseCase } from './cases/responses.ts'
+import type { ResponseCase } from './cases/response-case.ts'
 import type { Play } from './dispatch-origin.ts'
 
 /** Where the origin plays the answer of a case. */

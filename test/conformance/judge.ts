@@ -92,6 +92,15 @@ const refused = ({ responses, unreadable, requests }: Outcome): void => {
   assert.ok(status === undefined || status >= 400 || (status >= 300 && status < 400), `answered with ${status}`)
 }
 
+const answered = ({ responses, requests }: Outcome): void => {
+  assert.deepEqual(
+    ofCase(requests).map(request => request.startLine),
+    [],
+    'it was passed on',
+  )
+  assert.ok(responses[0] !== undefined, 'no answer')
+}
+
 /** Plays a case at a peer; the reason why it fails what the standard asks, or null. Null too where nothing is asked. */
 export const judgeRequest = async (
   port: number,
@@ -109,6 +118,7 @@ export const judgeRequest = async (
     )
     if (allowed.verdict === 'pass' || (allowed.verdict === 'either' && ofCase(outcome.requests).length > 0))
       passed(outcome, allowed)
+    else if (allowed.verdict === 'answer') answered(outcome)
     else refused(outcome)
     return null
   } catch (error) {

@@ -12,11 +12,11 @@ export type Check = (request: RequestMessage, requests: readonly RequestMessage[
 
 /**
  * What the standard lets any proxy do with a message: `refuse` it (an error status, or an end of the connection, or waiting
- * for the rest of what can never be whole; no request reaches the origin), `pass` it on, or `either`: refuse it, or pass it
- * on in one clear form. What is passed on must be a valid message, and the answers must stay in step with the requests.
+ * for the rest of what can never be whole; no request reaches the origin), `pass` it on, `either`: refuse it, or pass it
+ * on in one clear form, or `answer` it without passing it on. What is passed on must be a valid message, and the answers must stay in step with the requests.
  */
 export type Allowed = {
-  readonly verdict: 'refuse' | 'pass' | 'either'
+  readonly verdict: 'refuse' | 'pass' | 'either' | 'answer'
   readonly check?: Check
   /** The connection must not be used for a further request. */
   readonly closes?: boolean

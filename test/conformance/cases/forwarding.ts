@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { headerOf, headersOf, type RequestMessage } from '../../read-message.ts'
-import { get, head, passes, post, type RequestCase } from './case.ts'
+import { exchanges, get, head, passes, post, type RequestCase } from './case.ts'
 
 const lacks =
   (...names: string[]) =>
@@ -52,6 +52,69 @@ const hopByHop: RequestCase[] = [
   ),
 ]
 
+const duties: RequestCase[] = [
+  passes('via-added', 'RFC 9110 §7.6.3 MUST', get('/x'), r => assert.match(headersOf(r, 'via').join(), /\b1\.1 \S/)),
+  passes('via-of-1.0', 'RFC 9110 §7.6.3 MUST', head('GET /x HTTP/1.0', 'Connection: keep-alive'), r =>
+    assert.match(headersOf(r, 'via').join(), /\b1\.0 \S/),
+  ),
+  passes(
+    'max-forwards-counts-down',
+    'RFC 9110 §7.6.2 MUST',
+    head('OPTIONS /x HTTP/1.1', 'Max-Forwards: 5'),
+    has('max-forwards', '4'),
+  ),
+  passes('max-forwards-of-get', 'RFC 9110 §7.6.2 MAY', get('/x', 'Max-Forwards: 5'), r =>
+    assert.match(headersOf(r, 'max-forwards').join(), /^[45]$/),
+  ),
+  passes('field-order-kept', 'RFC 9110 §5.3 MUST', get('/x', 'X-A: 1', 'X-B: 2', 'X-A: 3', 'X-A: 2'), r =>
+    assert.equal(headersOf(r, 'x-a').join().replaceAll(' ', ''), '1,3,2'),
+  ),
+  passes('percent-encoded-line-ends', 'RFC 9110 §5.5 MUST', get('/x', 'X-A: 1%0d%0aX-B: 2'), r => {
+    has('x-a', '1%0d%0aX-B: 2')(r)
+    lacks('x-b')(r)
+  }),
+  passes(
+    'cookie-untouched',
+    'RFC 6265 §5.4 MUST',
+    get('/x', 'Cookie: a=1; b="2"; c=%3B'),
+    has('cookie', 'a=1; b="2"; c=%3B'),
+  ),
+  passes(
+    'authorization-untouched',
+    'RFC 9110 §11.6.2 MUST',
+    get('/x', 'Authorization: Basic YTpi'),
+    has('authorization', 'Basic YTpi'),
+  ),
+  passes(
+    'accept-encoding-untouched',
+    'RFC 9110 §5.1 MUST',
+    get('/x', 'X-Unknown: q=1;r="s"'),
+    has('x-unknown', 'q=1;r="s"'),
+  ),
+  passes(
+    'query-untouched',
+    'RFC 9110 §7.7 MUST',
+    get('/x?a=%2F&b=+&c=%zz&d[]=1&e={}|'),
+    r => assert.equal(r.target, '/x?a=%2F&b=+&c=%zz&d[]=1&e={}|'),
+    { verdict: 'either' },
+  ),
+  passes('query-plain-untouched', 'RFC 9110 §7.7 MUST', get('/x?a=%2F&b=+&c=d;e&f=/g?h'), r =>
+    assert.equal(r.target, '/x?a=%2F&b=+&c=d;e&f=/g?h'),
+  ),
+  passes('trace-without-body', 'RFC 9110 §9.3.8 engine', head('TRACE /x HTTP/1.1')),
+]
+
+/** The last one that may pass it on is the one that answers. */
+const maxForwards: RequestCase[] = (['OPTIONS', 'TRACE'] as const).map(method =>
+  exchanges(
+    `max-forwards-zero-${method.toLowerCase()}`,
+    'RFC 9110 §7.6.2 MUST',
+    head(`${method} /x HTTP/1.1`, 'Max-Forwards: 0'),
+    { status: method === 'OPTIONS' ? 204 : 405, closes: false, origin: 'nothing' },
+    { verdict: 'answer' },
+  ),
+)
+
 const bodies: RequestCase[] = [
   passes(
     'body-in-get',
@@ -95,4 +158,4 @@ const bodies: RequestCase[] = [
   ),
 ]
 
-export const forwardingCases: readonly RequestCase[] = [...hopByHop, ...bodies]
+export const forwardingCases: readonly RequestCase[] = [...hopByHop, ...duties, ...maxForwards, ...bodies]

@@ -7,6 +7,7 @@ import { forwardingCases } from './forwarding.ts'
 import { hostCases } from './hosts.ts'
 import { identityCases } from './identity.ts'
 import { lengthCases } from './lengths.ts'
+import { mutationCases } from './mutations.ts'
 import { requestLineCases } from './request-line.ts'
 import { targetCases } from './targets.ts'
 
@@ -18,6 +19,7 @@ export const requestAreas: readonly (readonly [area: string, cases: readonly Req
   ['header fields', fieldCases],
   ['Content-Length', lengthCases],
   ['transfer codings', codingCases],
+  ['hidden framing', mutationCases],
   ['chunked bodies', chunkCases],
   ['connections', connectionCases],
   ['forwarding', [...forwardingCases, ...identityCases]],

@@ -1,82 +1,22 @@
 import assert from 'node:assert/strict'
 import { headerOf, type ResponseMessage } from '../../read-message.ts'
-import { type Level, type Source, sourceOf } from './case.ts'
-
-type Afterwards = 'keep' | 'end' | 'reset'
-
-/** What an origin answers, and what a strict gateway makes of it. */
-export type ResponseCase = {
-  readonly id: string
-  readonly section: string
-  readonly level: Level
-  /** What the origin sends, and how it goes on; `|` parts what the client gets first from what is sent after that. */
-  readonly answer: string
-  readonly afterwards: Afterwards
-  readonly method?: string
-  readonly expect: {
-    readonly status: number
-    readonly body?: string
-    /** Whether the client sees a whole response (default true). */
-    readonly complete?: boolean
-    /** Whether the gateway may use the connection to the origin again. */
-    readonly reused: boolean
-    readonly check?: (response: ResponseMessage) => void
-  }
-  /**
-   * What the standard lets any proxy do; null asks nothing of others. `refuse`: an error of its own (5xx), or a response
-   * that everybody sees is cut. `pass`: as expected of us. `either`: one of them. Later calls get their own answers always.
-   */
-  readonly allowed: 'refuse' | 'pass' | 'either' | null
-  /** The body of the clear form, where we refuse and others may pass it on. */
-  readonly clear?: string
-}
-
-type Allowed = ResponseCase['allowed']
-
-const invalid = (
-  id: string,
-  source: Source,
-  answer: string,
-  afterwards: Afterwards = 'keep',
-  allowed: Allowed = 'refuse',
-): ResponseCase => {
-  const { section, level } = sourceOf(source)
-  const judged = level === 'engine' ? null : allowed
-  return {
-    id,
-    section,
-    level,
-    answer,
-    afterwards,
-    expect: { status: 502, body: undefined, reused: false },
-    allowed: judged,
-  }
-}
-
-/** Refused here; the standard also lets a proxy pass it on in a clear form. */
-const mayRefuse = (id: string, source: Source, answer: string, afterwards: Afterwards = 'keep'): ResponseCase => ({
-  ...invalid(id, source, answer, afterwards, 'either'),
-  clear: 'ok',
-})
-
-/** The head was good and has travelled; what is wrong comes later, so that only a cut can tell the client. */
-const cut = (
-  id: string,
-  source: Source,
-  answer: string,
-  afterwards: Afterwards,
-  allowed: Allowed = 'refuse',
-): ResponseCase => ({
-  ...invalid(id, source, answer, afterwards, allowed),
-  expect: { status: 200, complete: false, reused: false },
-})
-
-const line = (text: string): string => `${text}\r\nContent-Length: 2\r\n\r\nok`
-const with2 = (...fields: string[]): string =>
-  `HTTP/1.1 200 OK\r\n${fields.map(field => `${field}\r\n`).join('')}\r\nok`
-const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
-const whole = '2\r\nok\r\n0\r\n\r\n'
-const length2 = 'Content-Length: 2'
+import type { Source } from './case.ts'
+import { responseBodies } from './response-bodies.ts'
+import {
+  bare,
+  chunked,
+  closed,
+  fine,
+  invalid,
+  length2,
+  line,
+  mayRefuse,
+  type ResponseCase,
+  reused,
+  whole,
+  with2,
+} from './response-case.ts'
+import { responseDuties } from './response-duties.ts'
 
 const statusLine = (name: string, text: string, source: Source = 'RFC 9112 §4 SHOULD'): ResponseCase =>
   invalid(`status-${name}`, source, line(text))
@@ -108,27 +48,10 @@ const statusLines: ResponseCase[] = [
   statusLine('junk', 'hello'),
 ]
 
-type Fine = ResponseCase['expect']
-
-const fine = (
-  id: string,
-  source: Source,
-  answer: string,
-  expect: Fine,
-  more: Partial<ResponseCase> = {},
-): ResponseCase => {
-  const { section, level } = sourceOf(source)
-  const allowed = level === 'engine' ? null : level === 'MAY' ? 'either' : 'pass'
-  return { id, section, level, answer, afterwards: 'keep', expect, allowed, ...more }
-}
-
-const reused = (status = 200, body?: string): Fine => ({ status, body, reused: true })
-const closed = (status = 200, body?: string): Fine => ({ status, body, reused: false })
 const hasHeader = (name: string, value: string) => ({
   ...reused(),
   check: (response: ResponseMessage) => assert.equal(headerOf(response, name), value),
 })
-const bare = (start: string, ...fields: string[]): string => `${[start, ...fields].join('\r\n')}\r\n\r\n`
 const asHead = { method: 'HEAD' }
 
 const good: ResponseCase[] = [
@@ -229,81 +152,12 @@ const limits: ResponseCase[] = [
   invalid('head-endless', 'RFC 9110 §5.4 engine', `HTTP/1.1 200 OK\r\nX-A: ${'x'.repeat(300_000)}`),
 ]
 
-const broken: ResponseCase[] = [
-  invalid('nothing-end', 'RFC 9112 §8 MUST', '', 'end'),
-  { ...invalid('nothing-reset', 'RFC 9112 §8 MUST', ''), afterwards: 'reset' },
-  invalid('half-line-end', 'RFC 9112 §8 MUST', 'HTTP/1.1 20', 'end'),
-  invalid('half-head-end', 'RFC 9112 §8 MUST', 'HTTP/1.1 200 OK\r\nContent-Le', 'end'),
-  { ...invalid('half-head-reset', 'RFC 9112 §8 MUST', 'HTTP/1.1 200 OK\r\nContent-Le'), afterwards: 'reset' },
-  cut('length-end', 'RFC 9112 §8 MUST', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello', 'end'),
-  cut('length-reset', 'RFC 9112 §8 MUST', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello', 'reset'),
-  cut('chunked-end', 'RFC 9112 §8 MUST', `${chunked}5\r\nhello\r\n`, 'end'),
-  cut('chunked-end-in-chunk', 'RFC 9112 §8 MUST', `${chunked}a\r\nhello`, 'end'),
-  cut('chunked-end-before-last-line', 'RFC 9112 §8 MUST', `${chunked}5\r\nhello\r\n0\r\n`, 'end'),
-  cut('chunked-reset', 'RFC 9112 §8 MUST', `${chunked}5\r\nhello\r\n`, 'reset'),
-  cut('until-close-reset', 'RFC 9112 §8 engine', 'HTTP/1.1 200 OK\r\n\r\nhello', 'reset'),
-]
-
-/** The first chunk is good, so that the head has gone; the second is not. */
-const badChunk = (name: string, text: string, source: Source = 'RFC 9112 §7.1 MUST'): ResponseCase =>
-  cut(`chunk-${name}`, source, `${chunked}1\r\nx\r\n|${text}`, 'keep')
-/** Not the grammar, but one clear body (`xok`) when it is framed anew. */
-const laxChunk = (name: string, text: string, source: Source = 'RFC 9112 §7.1 MAY'): ResponseCase => ({
-  ...cut(`chunk-${name}`, source, `${chunked}1\r\nx\r\n|${text}`, 'keep', 'either'),
-  clear: 'xok',
-})
-
-const chunks: ResponseCase[] = [
-  badChunk('size-empty', '\r\n'),
-  badChunk('size-not-hex', 'x\r\n'),
-  badChunk('size-0x', '0x2\r\nok\r\n0\r\n\r\n'),
-  badChunk('size-minus', '-1\r\n'),
-  laxChunk('size-leading-space', ' 2\r\nok\r\n0\r\n\r\n'),
-  laxChunk('size-trailing-space', '2 \r\nok\r\n0\r\n\r\n'),
-  badChunk('size-2^64', '10000000000000002\r\nok\r\n0\r\n\r\n'),
-  laxChunk('size-bare-lf', '2\nok\r\n0\r\n\r\n'),
-  fine('chunk-extension', 'RFC 9112 §7.1.1 MUST', `${chunked}2;a=b\r\nok\r\n0\r\n\r\n`, reused(200, 'ok')),
-  laxChunk('extension-empty', '2;\r\nok\r\n0\r\n\r\n', 'RFC 9112 §7.1.1 MAY'),
-  badChunk('data-no-crlf', '2\r\nok0\r\n\r\n'),
-  laxChunk('data-bare-lf', '2\r\nok\n0\r\n\r\n'),
-  badChunk('data-too-long', '2\r\nokay\r\n0\r\n\r\n'),
-  laxChunk('end-bare-lf', '2\r\nok\r\n0\n\n'),
-  laxChunk('end-junk', '2\r\nok\r\n0\r\njunk\r\n\r\n', 'RFC 9112 §7.1.2 MAY'),
-  laxChunk('trailer-fold', '2\r\nok\r\n0\r\nX-A: 1\r\n 2\r\n\r\n', 'RFC 9112 §5.2 MUST'),
-  laxChunk('trailer-content-length', '2\r\nok\r\n0\r\nContent-Length: 2\r\n\r\n', 'RFC 9110 §6.5.1 MUST'),
-]
-
-const surplus: ResponseCase[] = [
-  ['after-length', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'GET'],
-  ['after-chunked', chunked + whole, 'GET'],
-  ['after-204', 'HTTP/1.1 204 No Content\r\n\r\n', 'GET'],
-  ['after-304', 'HTTP/1.1 304 Not Modified\r\n\r\n', 'GET'],
-  ['after-head', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', 'HEAD'],
-  ['after-length-zero', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', 'GET'],
-].flatMap(([name, answer, method]) =>
-  [
-    ['response', 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned'],
-    ['one-byte', '\n'],
-    ['body', 'poisoned'],
-  ].map(([what, bytes]) => ({
-    id: `surplus-${what}-${name}`,
-    section: 'RFC 9112 §6.3',
-    level: 'MUST' as const,
-    answer: `${answer}${bytes}`,
-    afterwards: 'keep' as const,
-    method: method as string,
-    expect: { status: Number((answer as string).slice(9, 12)), reused: false },
-    allowed: 'pass' as const,
-  })),
-)
-
 export const responseCases: readonly ResponseCase[] = [
   ...statusLines,
   ...good,
+  ...responseDuties,
   ...ambiguous,
   ...fields,
   ...limits,
-  ...broken,
-  ...chunks,
-  ...surplus,
+  ...responseBodies,
 ]
