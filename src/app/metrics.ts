@@ -1,6 +1,8 @@
 import { gatewayGauges, processGauges } from '#analytics/gauges'
 import type { MetricsSnapshot } from '#analytics/metrics'
 import { renderPrometheus } from '#analytics/render-prometheus'
+import { upstreamGauges } from '#analytics/upstream-gauges'
+import { mergeViews } from '#gateway/health/upstream-view'
 import type { WorkerReport } from './worker-messages.ts'
 
 /** The Prometheus page: what the workers counted, merged, and the gauges of the whole process. */
@@ -25,5 +27,8 @@ export const renderMetrics = (
     snapshotRevision: revision,
     reloadFailed,
   })
-  return renderPrometheus([retired, ...reports.map(report => report.metrics)], [...gauges, ...processGauges()])
+  return renderPrometheus(
+    [retired, ...reports.map(report => report.metrics)],
+    [...gauges, ...upstreamGauges(mergeViews(reports.map(({ watched }) => watched))), ...processGauges()],
+  )
 }

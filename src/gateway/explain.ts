@@ -5,6 +5,7 @@ import { hostName } from './entry.ts'
 import { type MatchInput, segmentsOf } from './match.ts'
 import { normalisePath } from './normalise-path.ts'
 import type { Route, Snapshot } from './snapshot.ts'
+import type { Target } from './target.ts'
 
 export type Explanation = {
   request: { method: string; host: string; path: string; query: string }
@@ -21,7 +22,17 @@ export type Explanation = {
   policies: { name: string; phase: string; scope: string }[]
   handler: string | null
   /** What the upstream would be asked; target chosen by a fresh turn of the balance. */
-  target: { url: string; path: string; balance: string; targets: string[] } | null
+  target: {
+    url: string
+    /** What its host name stands for; null where the system resolves it. */
+    address: string | null
+    path: string
+    balance: string
+    targets: string[]
+    /** Those that are not called at the moment, unless `panic` says that all are. */
+    out: { target: string; health: string }[]
+    panic: boolean
+  } | null
   rejected: { id: string; path: string; reason: string }[]
   problem: { code: string; status: number; detail: string } | null
 }
@@ -103,6 +114,8 @@ export const explain = (
   return result
 }
 
+const nameOf = ({ url, address }: Target): string => (address === null ? url : `${url} (${address})`)
+
 const describe = (
   result: Explanation,
   snapshot: Snapshot,
@@ -139,8 +152,13 @@ const describe = (
   const rest = input.path.slice(route.stripPrefix.length)
   result.target = {
     url: target?.url ?? '',
+    address: target?.address ?? null,
     path: (target?.basePath ?? '') + (rest.startsWith('/') ? rest : `/${rest}`),
     balance: upstream.config.balance,
-    targets: upstream.targets.map(({ url }) => url),
+    targets: upstream.targets.map(nameOf),
+    out: upstream.targets.flatMap(one =>
+      one.health === null || one.health.usable ? [] : [{ target: nameOf(one), health: one.health.state }],
+    ),
+    panic: upstream.panic,
   }
 }
