@@ -17,35 +17,38 @@ const digits = (length: number): string => {
 }
 
 const recordsPerBlock = 128
-const hexCodes = Buffer.from('0123456789abcdef')
+const hexCodes = Uint8Array.from(Buffer.from('0123456789abcdef'))
 /** RFC 9562 §4.1: the variant takes two bits of its digit. */
-const variantCodes = Buffer.from('89ab')
+const variantCodes = Uint8Array.from(Buffer.from('89ab'))
 
 /**
  * Texts of one shape, made many at a time: `x` in the template is a random digit, `v` that of a variant. Each is a piece
  * of one flat string, so that nothing is put together when it is needed.
  */
 const textMaker = (template: string): (() => string) => {
-  const shape = Buffer.from(template)
-  const random = new Uint8Array(recordsPerBlock * shape.length)
-  const bytes = Buffer.alloc(recordsPerBlock * shape.length)
+  const bytes = Buffer.from(template.repeat(recordsPerBlock))
+  const places = Uint16Array.from([...bytes.keys()].filter(place => bytes[place] === 120))
+  const variants = Uint16Array.from([...bytes.keys()].filter(place => bytes[place] === 118))
+  const random = new Uint8Array(Math.ceil(places.length / 2) + variants.length)
   let texts = ''
   let next = bytes.length
   const refill = (): void => {
     randomFillSync(random)
-    for (let i = 0; i < bytes.length; i++) {
-      const code = shape[i % shape.length] as number
-      const draw = random[i] as number
-      bytes[i] =
-        code === 120 ? (hexCodes[draw & 15] as number) : code === 118 ? (variantCodes[draw & 3] as number) : code
+    let drawn = variants.length
+    for (let i = 0; i < places.length; i += 2) {
+      const draw = random[drawn++] as number
+      bytes[places[i] as number] = hexCodes[draw & 15] as number
+      bytes[places[i + 1] as number] = hexCodes[draw >> 4] as number
     }
-    texts = bytes.toString('latin1')
+    for (let i = 0; i < variants.length; i++)
+      bytes[variants[i] as number] = variantCodes[(random[i] as number) & 3] as number
+    texts = bytes.latin1Slice()
     next = 0
   }
   return () => {
     if (next === bytes.length) refill()
     const start = next
-    next += shape.length
+    next += template.length
     return texts.slice(start, next)
   }
 }

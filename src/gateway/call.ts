@@ -73,6 +73,8 @@ export interface Call {
 
   /** Adds a field to whatever response this call gets. */
   addResponseHeader(name: string, value: string): void
+  /** Adds fields that are lines of text already, each with its CRLF (`fieldLines`): for what each call of a route gets. */
+  addResponseLines(lines: string): void
   /** Refuses bodies above `bytes` with 413: at once by Content-Length, else while they stream. The lowest limit wins. */
   limitBody(bytes: number): void
   /** Reads the whole request body, at most `limit` bytes (413 above). Rejects when the client goes away. */

@@ -10,11 +10,19 @@ import type { Snapshot } from './snapshot.ts'
 
 const hostNames = new Map<string, string>()
 const maxHostNames = 1024
+let latestHost = ''
+let latestName = ''
 
 /** `API.example.com:8080` → `api.example.com`; a trailing dot names the same host. */
 export const hostName = (host: string): string => {
-  const known = hostNames.get(host)
-  if (known !== undefined) return known
+  if (host === latestHost) return latestName
+  const known = hostNames.get(host) ?? learnName(host)
+  latestHost = host
+  latestName = known
+  return known
+}
+
+const learnName = (host: string): string => {
   const name = host.replace(/:\d+$/, '').replace(/\.$/, '').toLowerCase()
   if (hostNames.size < maxHostNames) hostNames.set(host, name)
   return name

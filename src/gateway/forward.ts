@@ -245,6 +245,13 @@ class Forward implements RaceOwner, CallForward {
     events?.passed()
   }
 
+  onBodyText(text: string): void {
+    const exchange = this.#exchange
+    if (this.#filter !== null || this.#events !== null || exchange.writeText === undefined)
+      this.onBodyData(Buffer.from(text, 'latin1'))
+    else if (!exchange.writeText(text)) this.#client?.pause()
+  }
+
   onPause(): void {
     if (this.#responding) this.#exchange.flush()
   }

@@ -1,5 +1,5 @@
 import { newTraceparent, randomHex, uuidv7 } from '#base/ids'
-import type { HeaderList } from '#http/headers'
+import { type HeaderList, truncate } from '#http/headers'
 
 /** Fields that only the gateway may set: what a client sends under these names is removed. */
 const own = new Set([
@@ -116,8 +116,7 @@ export const readForwarding = (
     }
     kept += 2
   }
-  // Setting a length, even the same, is far slower than looking at it.
-  if (kept !== headers.length) headers.length = kept
+  truncate(headers, kept)
   if (trusted && isTrusted !== null && result.forwardedFor !== '')
     result.clientAddress = clientBehind(result.forwardedFor, peer, isTrusted)
   if (result.requestId === '') result.requestId = uuidv7(now)

@@ -1,6 +1,6 @@
 import { monotonicMs, wallMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
-import { fieldLines } from '#http/field-lines'
+import { splitFieldLines } from '#http/field-lines'
 import { getHeader, type HeaderList, setHeader } from '#http/headers'
 import { httpDate } from '#http/http-date'
 import type { ExchangeListener, ServerExchange } from '#http/message'
@@ -51,7 +51,7 @@ export class GatewayCall implements Call, ExchangeListener {
   target = ''
   retries = 0
   #observer: CallObserver
-  #extraHeaders: HeaderList | null = null
+  #extraLines = ''
   #status = 0
   #error: GatewayError | null = null
   #abortListener: ((error: GatewayError) => void) | null = null
@@ -90,8 +90,11 @@ export class GatewayCall implements Call, ExchangeListener {
   }
 
   addResponseHeader(name: string, value: string): void {
-    if (this.#extraHeaders === null) this.#extraHeaders = [name, value]
-    else this.#extraHeaders.push(name, value)
+    this.#extraLines += `${name}: ${value}\r\n`
+  }
+
+  addResponseLines(lines: string): void {
+    this.#extraLines += lines
   }
 
   limitBody(bytes: number): void {
@@ -133,10 +136,10 @@ export class GatewayCall implements Call, ExchangeListener {
     const hook = this.route?.onResponse ?? null
     // RFC 9110 §6.6.1: what comes without a Date gets the time at which it came.
     if (hook === null && lines !== null && this.exchange.headLines !== undefined) {
-      const extra = this.#extraHeaders === null ? '' : fieldLines(this.#extraHeaders)
       this.#status = status
       const date = getHeader(headers, 'date') === undefined ? `date: ${httpDate()}\r\n` : ''
-      this.exchange.headLines(status, `${lines}${extra}${date}x-request-id: ${this.forwarding.requestId}\r\n`, length)
+      const text = `${lines + this.#extraLines + date}x-request-id: ${this.forwarding.requestId}\r\n`
+      this.exchange.headLines(status, text, length)
       return
     }
     if (hook !== null) {
@@ -145,7 +148,7 @@ export class GatewayCall implements Call, ExchangeListener {
       finalStatus = response.status
       finalHeaders = response.headers
     }
-    if (this.#extraHeaders !== null) for (const text of this.#extraHeaders) finalHeaders.push(text)
+    if (this.#extraLines !== '') finalHeaders.push(...splitFieldLines(this.#extraLines))
     setHeader(finalHeaders, 'x-request-id', this.forwarding.requestId)
     if (getHeader(finalHeaders, 'date') === undefined) finalHeaders.push('date', httpDate())
     this.#status = finalStatus

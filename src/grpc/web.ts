@@ -4,7 +4,7 @@ import { Base64Decoder, encodeBase64 } from '#http/grpc/base64'
 import { type GrpcContentType, grpcContentType, readGrpcContentType } from '#http/grpc/content-type'
 import { FrameTracker, trailerFrame } from '#http/grpc/frames'
 import { grpcStatus, grpcStatusFields } from '#http/grpc/status'
-import { getHeader, type HeaderList, setHeader } from '#http/headers'
+import { getHeader, type HeaderList, setHeader, truncate } from '#http/headers'
 import { checkAnswer } from './answer.ts'
 import { answerTypeOf, errorFields, noteStatus, verdictOf } from './render-error.ts'
 
@@ -24,7 +24,7 @@ const trailersOnly = (headers: HeaderList): HeaderList | null => {
     headers[kept++] = name
     headers[kept++] = value
   }
-  headers.length = kept
+  truncate(headers, kept)
   return trailers
 }
 

@@ -3,7 +3,10 @@ import { GatewayError } from '#base/errors'
 /** Most heads are far smaller; a longer one is decoded again at its full length. */
 const usualHead = 4096
 
-/** A head cut out of a read: its text, and where its last field line ends in it; `size` counts the empty line too. */
+/**
+ * A head found in a read: the text that begins with it, where its last field line ends in it, and its `size` with the
+ * empty line. What follows in the text is what came behind the head, as far as it was decoded.
+ */
 export type HeadText = { text: string; end: number; size: number }
 
 /** Finds the head that starts at `start`, or null when its empty line is not there yet within `length`. */

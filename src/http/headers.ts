@@ -17,6 +17,11 @@ export const getHeaders = (headers: HeaderList, name: string): string[] => {
   return values
 }
 
+/** Cuts the list off after `kept` entries: taking a few away is cheaper than setting a length, which leaves fast code. */
+export const truncate = (headers: HeaderList, kept: number): void => {
+  while (headers.length > kept) headers.pop()
+}
+
 /** Removes every field called `name`. */
 export const removeHeader = (headers: HeaderList, name: string): void => {
   let kept = 0
@@ -28,7 +33,7 @@ export const removeHeader = (headers: HeaderList, name: string): void => {
     }
     kept += 2
   }
-  if (kept !== headers.length) headers.length = kept
+  truncate(headers, kept)
 }
 
 /** Replaces all fields called `name` by one with `value`. */

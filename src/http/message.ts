@@ -7,6 +7,8 @@ export type Framing = 'none' | 'length' | 'chunked' | 'close'
 /** Takes a body as it arrives. A chunk is valid only during the call: what must outlive it is copied. */
 export interface BodySink {
   onBodyData(chunk: Buffer): void
+  /** The same with bytes that were decoded as latin1 already; a sink without it gets them as a chunk. */
+  onBodyText?(text: string): void
   onBodyEnd(trailers: HeaderList | null): void
 }
 
@@ -77,6 +79,8 @@ export interface ServerExchange {
   flush(): void
   /** Returns false when the caller should wait for `onDrain`. The chunk may be reused after the call. */
   write(chunk: Buffer): boolean
+  /** The same with bytes as latin1 text, where text is what is written. */
+  writeText?(text: string): boolean
   end(trailers: HeaderList | null): void
   /** Ends the connection so that the client can see that the response is incomplete. */
   abort(): void

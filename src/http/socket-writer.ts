@@ -62,6 +62,11 @@ export class SocketWriter implements DirectWriter {
   bytes(before: string, bytes: Buffer, after: string): boolean {
     if (bytes.length <= stringLimit) this.text(before + bytes.latin1Slice(0, bytes.length) + after)
     else this.#large(before, bytes, after)
+    return this.ready
+  }
+
+  /** False when a source should wait for the socket's `drain`. */
+  get ready(): boolean {
     return this.#socket.writableLength < highWater
   }
 

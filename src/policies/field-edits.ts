@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Call } from '#gateway/call'
-import { getHeader, type HeaderList, isToken, removeHeader } from '#http/headers'
+import { getHeader, type HeaderList, isToken, removeHeader, truncate } from '#http/headers'
 import { compileTemplate, type Template, type TemplateOptions, templateProblem } from './value-template.ts'
 
 /** Fields that belong to the connection or frame the message (RFC 9110 §7.6.1): the engine alone writes them. */
@@ -103,7 +103,7 @@ const renameFields = (headers: HeaderList, renames: ReadonlyMap<string, string>)
     headers[kept++] = renamed ?? name
     headers[kept++] = headers[i + 1] as string
   }
-  headers.length = kept
+  truncate(headers, kept)
 }
 
 const compileMap = (

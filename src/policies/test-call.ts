@@ -3,6 +3,7 @@ import { GatewayError } from '#base/errors'
 import { uuidv7 } from '#base/ids'
 import type { Call } from '#gateway/call'
 import type { Consumer, Handler, Policy, UnitContext } from '#gateway/contract'
+import { splitFieldLines } from '#http/field-lines'
 import { appendHeader, type HeaderList } from '#http/headers'
 import type { Counters } from '#storage/counters'
 
@@ -74,6 +75,7 @@ export const testCall = (input: TestCallInput = {}): TestCall => {
       return bodyLimit
     },
     addResponseHeader: (name: string, value: string) => appendHeader(responseHeaders, name, value),
+    addResponseLines: (lines: string) => responseHeaders.push(...splitFieldLines(lines)),
     limitBody: (bytes: number) => {
       bodyLimit = Math.min(bodyLimit, bytes)
     },

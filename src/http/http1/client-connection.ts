@@ -3,7 +3,7 @@ import { GatewayError } from '#base/errors'
 import { ChunkedDecoder } from '../chunked.ts'
 import type { ClientExchange, OutgoingRequest, Pool, ResponseHandler } from '../client.ts'
 import { connectError, connectSocket } from '../connect-socket.ts'
-import { checkIncompleteHead, findHead } from '../find-head.ts'
+import { checkIncompleteHead, findHead, type HeadText } from '../find-head.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink } from '../message.ts'
 import { parseResponseHead, type ResponseHead } from '../parse-head.ts'
@@ -222,7 +222,19 @@ export class ClientConnection implements ClientExchange, BodySink {
       return next
     }
     this.#beginBody(head, request)
-    return next
+    return next + this.#readShortBody(found, length - next)
+  }
+
+  /** A whole short body behind its head has been decoded together with it: no bytes need to be looked at again. */
+  #readShortBody({ text, size }: HeadText, there: number): number {
+    const handler = this.#handler
+    const left = this.#remaining
+    if (left === 0 || this.#chunked !== null || this.#untilClose || left > there || size + left > text.length) return 0
+    if (handler === null || handler.onBodyText === undefined) return 0
+    this.#remaining = 0
+    handler.onBodyText(text.slice(size, size + left))
+    this.onBodyEnd(null)
+    return left
   }
 
   #becomeRaw(head: ResponseHead, handler: ResponseHandler, request: OutgoingRequest): void {

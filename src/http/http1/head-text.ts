@@ -13,6 +13,19 @@ export const statusLine = (status: number): string => {
   return line
 }
 
+const maxLengthLines = 16_384
+const lengthLines: (string | undefined)[] = new Array(maxLengthLines)
+
+/** The Content-Length field; texts of common lengths are made once, since every piece of a head costs when it is sent. */
+export const contentLengthLine = (length: number): string => {
+  if (length >= maxLengthLines) return `content-length: ${length}\r\n`
+  const known = lengthLines[length]
+  if (known !== undefined) return known
+  const line = `content-length: ${length}\r\n`
+  lengthLines[length] = line
+  return line
+}
+
 /** A chunk-size line (RFC 9112 §7.1). */
 export const chunkSize = (length: number): string => `${length.toString(16)}\r\n`
 

@@ -155,14 +155,19 @@ export class ServerConnection implements BodySink, Connection {
 
   write(before: string, chunk: Buffer, after: string): boolean {
     if (this.#closed) return true
-    const ready = this.#writer.bytes(before, chunk, after)
-    // A client that does not read holds memory: it gets as long as an idle one.
-    if (!ready && this.#phase === 'wait') this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
-    return ready
+    return this.#keepsUp(this.#writer.bytes(before, chunk, after))
   }
 
-  writeText(text: string): void {
-    if (!this.#closed) this.#writer.text(text)
+  writeText(text: string): boolean {
+    if (this.#closed) return true
+    this.#writer.text(text)
+    return this.#keepsUp(this.#writer.ready)
+  }
+
+  /** A client that does not read holds memory: it gets as long as an idle one. */
+  #keepsUp(ready: boolean): boolean {
+    if (!ready && this.#phase === 'wait') this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
+    return ready
   }
 
   /** Ends the connection in the middle of a response, so that the client notices. */

@@ -3,7 +3,7 @@ import { fieldLines } from '../field-lines.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink, ExchangeListener, Framing, PeerInfo, RawStream, ServerExchange } from '../message.ts'
 import type { RequestHead } from '../parse-head.ts'
-import { chunkSize, lastChunk, statusLine } from './head-text.ts'
+import { chunkSize, contentLengthLine, lastChunk, statusLine } from './head-text.ts'
 import type { ServerConnection } from './server-connection.ts'
 
 const noBody = (method: string, status: number): boolean => method === 'HEAD' || status === 204 || status === 304
@@ -89,7 +89,7 @@ export class Http1Exchange implements ServerExchange {
     } else if (length >= 0) {
       this.#mode = 'length'
       this.#remaining = length
-      text += `content-length: ${length}\r\n`
+      text += contentLengthLine(length)
     } else if (this.version === '1.1') {
       this.#mode = 'chunked'
       text += 'transfer-encoding: chunked\r\n'
@@ -113,18 +113,27 @@ export class Http1Exchange implements ServerExchange {
 
   write(chunk: Buffer): boolean {
     if (this.responseEnded || chunk.length === 0 || this.#mode === 'none') return true
-    let before = this.#head
-    this.#head = ''
-    let after = ''
-    if (this.#mode === 'length') {
-      this.#remaining -= chunk.length
-      if (this.#remaining < 0) throw new GatewayError('internal', { detail: 'More body bytes than announced' })
-    } else if (this.#mode === 'chunked') {
-      before += chunkSize(chunk.length)
-      after = '\r\n'
-    }
+    const before = this.#before(chunk.length)
+    const after = this.#mode === 'chunked' ? '\r\n' : ''
     this.bytesOut += before.length + chunk.length + after.length
     return this.#connection.write(before, chunk, after)
+  }
+
+  writeText(text: string): boolean {
+    if (this.responseEnded || text.length === 0 || this.#mode === 'none') return true
+    const all = this.#before(text.length) + text + (this.#mode === 'chunked' ? '\r\n' : '')
+    this.bytesOut += all.length
+    return this.#connection.writeText(all)
+  }
+
+  /** What goes before `length` bytes of the body: the head, if it still waits, and a chunk's size. */
+  #before(length: number): string {
+    const head = this.#head
+    this.#head = ''
+    if (this.#mode === 'chunked') return head + chunkSize(length)
+    this.#remaining -= this.#mode === 'length' ? length : 0
+    if (this.#remaining < 0) throw new GatewayError('internal', { detail: 'More body bytes than announced' })
+    return head
   }
 
   end(trailers: HeaderList | null): void {

@@ -1,22 +1,11 @@
 import type { OutgoingRequest } from '../client.ts'
+import { splitFieldLines } from '../field-lines.ts'
 import type { HeaderList } from '../headers.ts'
 import { blockBound, staticPair } from './hpack-encoder.ts'
 import type { Session } from './session.ts'
 
 /** Bytes of a request head beside its target, host and fields. */
 const headOverhead = 128
-
-/** Field lines of our own making as a list again. */
-const splitFieldLines = (text: string): HeaderList => {
-  const fields: HeaderList = []
-  for (let at = 0; at < text.length; ) {
-    const colon = text.indexOf(':', at)
-    const end = text.indexOf('\r\n', colon)
-    fields.push(text.slice(at, colon), text.slice(colon + 2, end))
-    at = end + 2
-  }
-  return fields
-}
 
 const isGrpc = (fields: HeaderList): boolean =>
   fields.some((value, index) => fields[index & ~1] === 'content-type' && value.startsWith('application/grpc'))

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { duration } from '#base/schema'
 import type { Call } from '#gateway/call'
 import { definePolicy } from '#gateway/contract'
-import { getHeader, getHeaders, type HeaderList, isToken } from '#http/headers'
+import { getHeader, getHeaders, type HeaderList, isToken, truncate } from '#http/headers'
 import { originMatcher, originProblem } from './origins.ts'
 
 const origin = z.string().superRefine((text, context) => {
@@ -73,7 +73,7 @@ const removeAnswers = (headers: HeaderList): void => {
     headers[kept++] = name
     headers[kept++] = headers[i + 1] as string
   }
-  headers.length = kept
+  truncate(headers, kept)
 }
 
 const isPreflight = (call: Call): boolean =>

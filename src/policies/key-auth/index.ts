@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { GatewayError } from '#base/errors'
 import type { Call } from '#gateway/call'
 import { definePolicy } from '#gateway/contract'
-import { isToken } from '#http/headers'
+import { isToken, truncate } from '#http/headers'
 import { pieceName, pieceValue, splitQuery } from '#policies/query-string'
 import { findConsumer, keyIndex } from './key-index.ts'
 
@@ -103,7 +103,7 @@ const removeKey = (call: Call, places: readonly Place[], key: string): void => {
     headers[kept++] = name
     headers[kept++] = value
   }
-  headers.length = kept
+  truncate(headers, kept)
   for (const { inQuery } of places)
     if (inQuery !== null && call.query !== '')
       call.query = splitQuery(call.query)

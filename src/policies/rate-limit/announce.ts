@@ -19,18 +19,11 @@ export const announcement = ({ name, limit, window, headers }: Announced) => {
   if (headers === 'off') return null
   const standard = headers !== 'legacy'
   const legacy = headers !== 'standard'
-  const policy = `"${name}";q=${limit};w=${seconds(window)}`
-  const left = `"${name}";r=`
-  const quota = String(limit)
+  const standardLines = `ratelimit-policy: "${name}";q=${limit};w=${seconds(window)}\r\nratelimit: "${name}";r=`
+  const legacyLines = `x-ratelimit-limit: ${limit}\r\nx-ratelimit-remaining: `
   return (call: Call, { remaining, resetMs }: LimitDecision): void => {
     const reset = seconds(resetMs)
-    if (standard) {
-      call.addResponseHeader('ratelimit-policy', policy)
-      call.addResponseHeader('ratelimit', `${left}${remaining};t=${reset}`)
-    }
-    if (!legacy) return
-    call.addResponseHeader('x-ratelimit-limit', quota)
-    call.addResponseHeader('x-ratelimit-remaining', String(remaining))
-    call.addResponseHeader('x-ratelimit-reset', String(reset))
+    if (standard) call.addResponseLines(`${standardLines}${remaining};t=${reset}\r\n`)
+    if (legacy) call.addResponseLines(`${legacyLines}${remaining}\r\nx-ratelimit-reset: ${reset}\r\n`)
   }
 }
