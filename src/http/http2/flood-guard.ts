@@ -9,9 +9,11 @@ export class FloodGuard {
   readonly #perMs: number
   readonly #what: string
   #tokens: number
-  #at = 0
+  #at: number
 
-  constructor(what: string, burst: number, perSecond: number) {
+  /** `now` in milliseconds of the clock that `spend` is told. */
+  constructor(what: string, burst: number, perSecond: number, now: number) {
+    this.#at = now
     this.#what = what
     this.#burst = burst
     this.#perMs = perSecond / 1000

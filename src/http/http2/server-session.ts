@@ -33,7 +33,7 @@ export class ServerSession extends Session implements Connection {
   readonly #context: ServerContext
   readonly #timer: Timer
   readonly #fields = new RequestFields()
-  readonly #resets = new FloodGuard('streams that were reset', resetBurst, resetsPerSecond)
+  readonly #resets: FloodGuard
   #prefaceSeen = 0
   #highest = 0
   #waiting: Waiting = 'nothing'
@@ -45,6 +45,7 @@ export class ServerSession extends Session implements Connection {
     this.#context = context
     this.peer = peer
     this.#timer = new Timer(() => this.#onTimeout())
+    this.#resets = new FloodGuard('streams that were reset', resetBurst, resetsPerSecond, context.wheel.now)
     this.sendSettings([
       [settingIds.maxConcurrentStreams, maxStreams],
       [settingIds.initialWindowSize, 262_144],

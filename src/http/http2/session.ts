@@ -33,7 +33,7 @@ export abstract class Session implements FrameSink {
   protected readonly wheel: TimerWheel
   protected readonly reader = new FrameReader()
   protected readonly block: HeaderBlock
-  readonly #control = new FloodGuard('control frames', 20_000, 5_000)
+  readonly #control: FloodGuard
   /** Bytes that may still be sent on the connection, and the initial window of its streams. */
   sendWindow = defaultWindow
   peerWindow = defaultWindow
@@ -50,6 +50,7 @@ export abstract class Session implements FrameSink {
   constructor(socket: Socket, wheel: TimerWheel, maxBlock: number, direct: boolean) {
     this.socket = socket
     this.wheel = wheel
+    this.#control = new FloodGuard('control frames', 20_000, 5_000, wheel.now)
     this.block = new HeaderBlock(maxBlock)
     this.output = new Output(socket, direct)
     this.frames = new FrameWriter(this.output)
