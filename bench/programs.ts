@@ -27,6 +27,15 @@ export const findProgram = (name: string): string => {
   throw new Error(`${name} is not installed: apt-get install -y --no-install-recommends ${packages[name] ?? name}`)
 }
 
+export const isInstalled = (name: string): boolean => {
+  try {
+    findProgram(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const running = new Set<ChildProcess>()
 const folders = new Set<string>()
 let ending = false

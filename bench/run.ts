@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Case, cases, type Lane } from './cases.ts'
+import { matrixLines, matrixOf } from './matrix.ts'
 import { startOrigin } from './origin.ts'
 import { endAll, stayOn } from './programs.ts'
 import { runRounds } from './rounds.ts'
@@ -16,10 +17,10 @@ const allSubjects: readonly Subject[] = [nginx, portico, haproxy, caddy]
 const subjectCore = 0
 const loadCore = 1
 
-const help = `npm run bench -- CASE… [--rounds 5] [--seconds 3] [--subjects portico,nginx] [--markdown]
+const help = `npm run bench -- [all | CASE…] [--rounds 5] [--seconds 3] [--subjects portico,nginx] [--markdown]
 
   Measures Portico and others side by side: the subject on one core, origin and load on the other, rounds interleaved,
-  the first one thrown away. Read the ratio: CPU per request against nginx in the same round.
+  the first one thrown away. Read the ratio: CPU per request against nginx in the same round. Without a case all are run.
   Subjects: ${allSubjects.map(({ name }) => name).join(', ')}.
 
 ${cases.map(({ name, what }) => `  ${name.padEnd(16)} ${what}`).join('\n')}`
@@ -40,6 +41,9 @@ const lanesOf = ({ task, variants }: Case, subjects: readonly Subject[]): Lane[]
         .map(subject => ({ name: subject.name, subject, task }))
     : variants.map(({ name, task }) => ({ name, subject: portico, task }))
 
+/** What the matrix at the end is made of. */
+const summary: ReturnType<typeof matrixLines> = []
+
 const runCase = async (chosen: Case, originPort: number, options: Options): Promise<string> => {
   const lanes = lanesOf(chosen, options.subjects)
   const left = (chosen.variants === undefined ? options.subjects : []).flatMap(({ name, lacks }) => {
@@ -50,6 +54,7 @@ const runCase = async (chosen: Case, originPort: number, options: Options): Prom
   const measured = await runRounds(chosen, lanes, originPort, { ...options, subjectCore, loadCore }, complain)
   const base = chosen.variants?.[0]?.name ?? (lanes.some(({ subject }) => subject === nginx) ? nginx.name : null)
   const table = tableOf(measured.lanes, { base, compareLatency: chosen.kind === 'rate' })
+  summary.push(...matrixLines(chosen.name, table))
   const rate = measured.perSecond === null ? '' : ` (${Math.round(measured.perSecond)} req/s)`
   return [
     options.markdown ? `### ${chosen.name}\n${chosen.what}${rate}\n` : `${chosen.name}: ${chosen.what}${rate}`,
@@ -98,8 +103,9 @@ const main = async (): Promise<void> => {
       help: { type: 'boolean', short: 'h' },
     },
   })
-  const unknown = positionals.find(name => !cases.some(candidate => candidate.name === name))
-  if (values.help === true || positionals.length === 0 || unknown !== undefined) {
+  const wanted = positionals.length === 0 || positionals.includes('all') ? cases.map(({ name }) => name) : positionals
+  const unknown = wanted.find(name => !cases.some(candidate => candidate.name === name))
+  if (values.help === true || unknown !== undefined) {
     if (unknown !== undefined) process.stderr.write(`There is no case ${JSON.stringify(unknown)}.\n`)
     process.stdout.write(`${help}\n`)
     process.exitCode = values.help === true ? 0 : 2
@@ -120,7 +126,7 @@ const main = async (): Promise<void> => {
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ')
   process.stdout.write(`${day}, commit ${commit()}, ${machine}, ${options.rounds} rounds of ${options.seconds} s:\n`)
   process.stdout.write(options.markdown ? `\`${command}\`\n\n` : `${command}\n\n`)
-  for (const name of positionals) {
+  for (const name of wanted) {
     const chosen = cases.find(candidate => candidate.name === name) as Case
     try {
       process.stdout.write(`${await runCase(chosen, originPort, options)}\n`)
@@ -129,6 +135,10 @@ const main = async (): Promise<void> => {
       // One case that cannot be measured keeps nobody from the others.
       complain(`${name}: ${(error as Error).message}`)
     }
+  }
+  if (wanted.length > 1) {
+    const matrix = matrixOf(wanted, summary)
+    process.stdout.write(options.markdown ? `### all\n\n${asMarkdown(matrix)}\n` : `${asText(matrix)}\n`)
   }
   if (errorsSeen) complain('there were errors: the lines above do not count as a measurement')
 }

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { endAll, isInstalled } from '../../bench/programs.ts'
+import { caddy } from './peers/caddy.ts'
+import { haproxy } from './peers/haproxy.ts'
+import { nginx } from './peers/nginx.ts'
+import { items, suiteOrigin } from './suite.ts'
+
+after(endAll)
+
+/** What every proxy can do, so that a failure here is one of the suite: its peer, its origin or its judge. */
+const easy = [
+  'line-plain',
+  'length-plain',
+  'coding-chunked',
+  'pipeline-three',
+  'close-then-request',
+  'response-chunked',
+]
+
+for (const peer of [nginx, haproxy, caddy])
+  test(`the cases can be played at ${peer.name}`, {
+    skip: isInstalled(peer.name) ? false : `${peer.name} is not installed`,
+  }, async () => {
+    const origin = await suiteOrigin()
+    const running = await peer.start(origin.port)
+    try {
+      for (const item of items.filter(({ id }) => easy.includes(id)))
+        assert.equal(await item.play({ peer: running, origin }), null, item.id)
+      // And one that all of these versions fail.
+      const via = items.find(({ id }) => id === 'via-added')
+      assert.ok((await via?.play({ peer: running, origin })) !== null)
+      assert.match(peer.version(), /^v?\d+\./)
+    } finally {
+      await running.stop()
+      await origin.stop()
+    }
+  })
