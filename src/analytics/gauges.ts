@@ -34,6 +34,16 @@ export const gatewayGauges = (state: GatewayState): Gauge[] => [
   gauge('portico_reload_failed', 'Whether the last reload was refused (1) or not (0).', state.reloadFailed ? 1 : 0),
 ]
 
+/** Copies of calls by how they ended, over all workers; nothing while there were none. */
+export const mirrorCounters = (workers: readonly Readonly<Record<string, number>>[]): Gauge[] => {
+  const sums = new Map<string, number>()
+  for (const counts of workers)
+    for (const [result, count] of Object.entries(counts)) sums.set(result, (sums.get(result) ?? 0) + count)
+  const help = 'Calls for mirrors: compared, answered without comparing, failed, or skipped.'
+  if (![...sums.values()].some(count => count > 0)) return []
+  return [...sums].map(([result, count]) => ({ ...counter('portico_mirror_total', help, count), labels: { result } }))
+}
+
 const startedAt = Date.now() / 1000 - process.uptime()
 
 /** The basics of this process, by the names that Prometheus client libraries use. */

@@ -48,6 +48,7 @@ const gateway = createGateway(
     onInvalid: recorder.onRefused,
     health: new HealthTable(start.healthMemory),
     addresses: start.addresses,
+    onMirrorDifference: text => say({ kind: 'log', level: 'info', message: text }),
     onUpstream: event => say({ kind: 'log', ...upstreamLine(event) }),
     place: { index: start.index, count: start.count, memory: start.sharedState, warn },
   },
@@ -91,8 +92,8 @@ const report = (id: number): void => {
       callsDropped: writer.dropped,
       accessLogDropped: accessLog?.dropped ?? 0,
       counterEvictions: counters.stats().evictions,
+      mirrors: { ...gateway.mirrors },
       metrics: metrics.snapshot(),
-      watched: gateway.watchedUpstreams(),
     },
   })
   loopDelay.reset()
@@ -111,8 +112,6 @@ port.on('message', (message: ToWorker) => {
   if (message.kind === 'apply') applying = applying.then(() => apply(message))
   else if (message.kind === 'resolve') gateway.resolve(message.addresses)
   else if (message.kind === 'report') report(message.id)
-  else if (message.kind === 'find-upstreams')
-    say({ kind: 'upstreams', id: message.id, upstreams: gateway.findUpstreams(message.question) })
   else if (message.kind === 'drain') void drain(message)
   else accessLog?.reopen()
 })

@@ -55,7 +55,7 @@ export const run = async (args: string[]): Promise<number> => {
 }
 
 const render = (explanation: Explanation): string => {
-  const { request, route, policies, handler, target, rejected, problem } = explanation
+  const { request, route, policies, handler, target, shaping, rejected, problem } = explanation
   const lines = [
     `request   ${request.method} ${request.host}${request.path}${request.query === '' ? '' : `?${request.query}`}`,
   ]
@@ -69,12 +69,9 @@ const render = (explanation: Explanation): string => {
     )
     lines.push(`handler   ${handler}`)
   }
-  if (target !== null) {
-    const { url, address, path, balance, targets, out, panic } = target
-    const chosen = url === '' ? 'none' : `${url}${address === null ? '' : ` (${address})`} ${path}`
-    lines.push(`target    ${chosen}  (${balance} over ${targets.length}${panic ? '; panic: all are used' : ''})`)
-    for (const one of out) lines.push(`out       ${one.target}  (${one.health})`)
-  }
+  if (target !== null)
+    lines.push(`target    ${target.url} ${target.path}  (${target.balance} over ${target.targets.length})`)
+  for (const { key, text } of shaping) lines.push(`${key.padEnd(10)}${text}`)
   if (problem !== null) lines.push(`answer    ${problem.status} ${problem.code}: ${problem.detail}`)
   for (const { id, reason } of rejected) lines.push(`rejected  ${id}  (${reason})`)
   return `${lines.join('\n')}\n`

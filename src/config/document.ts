@@ -12,11 +12,12 @@ export type PolicyUse = {
   readonly config: unknown
 }
 
-type PlainCondition =
+export type PlainCondition =
   | string
   | { readonly in: readonly string[] }
   | { readonly prefix: string }
   | { readonly suffix: string }
+  | { readonly regex: string }
 
 /** What a header, parameter or cookie must be. Plain text is the exact value; `*` means present. */
 export type ConditionDocument = PlainCondition | { readonly not: PlainCondition }
@@ -33,10 +34,81 @@ export type RouteDocument = {
   readonly headers: Readonly<Record<string, ConditionDocument>>
   /** By parameter name. */
   readonly query: Readonly<Record<string, ConditionDocument>>
+  /** By cookie name; absent for none. */
+  readonly cookies?: Readonly<Record<string, ConditionDocument>>
   readonly stripPrefix: string | null
   /** Whether `%2F` and `%5C` may stand in the path. */
   readonly encodedSlashes: 'reject' | 'keep'
   readonly policies: readonly PolicyUse[]
+  /** What else is done with calls on this route; absent for nothing. */
+  readonly shaping?: ShapingDocument
+}
+
+type Conditions = Readonly<Record<string, ConditionDocument>>
+
+export type SplitDocument = {
+  readonly to: readonly {
+    readonly upstream: string
+    /** Of the calls that meet no condition. */
+    readonly percent: number
+    /** Calls that meet any of these go there. */
+    readonly when?:
+      | {
+          readonly headers: Conditions
+          readonly cookies: Conditions
+          readonly query: Conditions
+          readonly groups: readonly string[]
+        }
+      | undefined
+  }[]
+  /** `consumer`, `ip`, `header:<name>` or `cookie:<name>`. */
+  readonly stickyBy: string | null
+}
+
+export type MirrorDocument = {
+  readonly upstream: string
+  readonly percent: number
+  readonly compare: boolean
+  readonly headers: readonly string[]
+  /** Bytes. */
+  readonly maxBody: number
+  readonly concurrency: number
+  /** Milliseconds. */
+  readonly timeout: number
+}
+
+/** `path`, or `regex` with `to`, or neither; `host` beside either. */
+export type RewriteDocument = {
+  readonly path: string | null
+  readonly regex: string | null
+  readonly to: string | null
+  readonly host: string | null
+}
+
+export type RedirectDocument = 'https' | { readonly to: string; readonly status: number; readonly keepQuery: boolean }
+
+/** As a file has it; the text of `file` is not read yet. */
+export type WrittenRespond = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  readonly json?: unknown
+  readonly file?: string | undefined
+}
+
+export type RespondDocument = {
+  readonly status: number
+  /** Flat list of lower-case names and values. */
+  readonly headers: readonly string[]
+  readonly body: string | null
+}
+
+export type ShapingDocument = {
+  readonly rewrite?: RewriteDocument
+  readonly split?: SplitDocument
+  readonly mirror?: MirrorDocument
+  readonly redirect?: RedirectDocument
+  readonly respond?: RespondDocument
 }
 
 export type UpstreamDocument = ResilienceConfig &
@@ -61,6 +133,8 @@ export type HandlerUse = { readonly type: string; readonly config: unknown }
 export type ServiceDocument = {
   readonly name: string
   readonly upstream: UpstreamDocument | null
+  /** Further upstreams by name, for `split` and `mirror`; absent for none. */
+  readonly upstreams?: Readonly<Record<string, UpstreamDocument>>
   readonly handler: HandlerUse | null
   /** Path of the OpenAPI document as written in the config file. */
   readonly contract: string | null

@@ -70,7 +70,8 @@ const decodeRoot = (root: unknown, problems: Problems, { catalogue, file, env, r
   const atSettings = isMap(written) ? written['policies'] : undefined
   const level = policies.below(policies.none, 'settings', ['settings', 'policies'], atSettings)
   const contract = createContractReader({ env: env ?? {}, folder: dirname(resolve(file)), readFile })
-  const context: ServiceContext = { problems, policies, contract, names: new Map(), claims: new Map() }
+  const readText = (path: string) => readFile(resolve(dirname(resolve(file)), path))
+  const context: ServiceContext = { problems, policies, contract, readText, names: new Map(), claims: new Map() }
   const services = listAt(values, 'services').flatMap((one, index) => decodeService(one, index, level, context) ?? [])
   for (const section of sections) {
     const value = values[section.key]

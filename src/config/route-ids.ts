@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RouteDocument } from './document.ts'
 
-type Conditions = Pick<RouteDocument, 'path' | 'methods' | 'hosts' | 'headers' | 'query'>
+type Conditions = Pick<RouteDocument, 'path' | 'methods' | 'hosts' | 'headers' | 'query' | 'cookies'>
 
 /** Conditions may hold secrets and ids are logged, so they enter an id as a hash. */
 const digest = (conditions: RouteDocument['headers']): string => {
@@ -17,6 +17,7 @@ const marks: ((route: Conditions) => string)[] = [
   route => [...route.hosts].sort().join(','),
   route => digest(route.headers),
   route => digest(route.query),
+  route => digest(route.cookies ?? {}),
 ]
 
 /**
@@ -58,10 +59,10 @@ export const routeIds = (service: string, routes: readonly (Conditions & { name:
 
 /**
  * One text for each (host, method) of a route, equal for two routes when nothing in a request could tell them apart
- * there: same path shape, same conditions on headers and query.
+ * there: same path shape, same conditions on headers, query and cookies.
  */
-export const routeClaims = (shape: string, { methods, hosts, headers, query }: Conditions): string[] => {
-  const rest = `${shape} ${digest(headers)} ${digest(query)}`
+export const routeClaims = (shape: string, { methods, hosts, headers, query, cookies = {} }: Conditions): string[] => {
+  const rest = `${shape} ${digest(headers)} ${digest(query)} ${digest(cookies)}`
   const every = [''] as const
   const claims: string[] = []
   for (const host of hosts.length > 0 ? hosts : every) {

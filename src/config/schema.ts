@@ -2,9 +2,18 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { duration, size } from '#base/schema'
 import { checkAddressBlock, checkHost } from './addresses.ts'
+import { cookieConditions, headerConditions, queryConditions } from './condition-schema.ts'
 import { dnsSchema } from './dns-schema.ts'
 import { checkRoutePath, checkStripPrefix, type Fault } from './paths.ts'
-import { checked, complain, count, fieldName, headerValue, lowerCaseFields, token } from './schema-parts.ts'
+import { checked, complain, count, token } from './schema-parts.ts'
+import {
+  checkTogether,
+  mirrorSchema,
+  redirectSchema,
+  respondSchema,
+  rewriteSchema,
+  splitSchema,
+} from './shaping-schema.ts'
 import { upstreamSchema } from './upstream-schema.ts'
 
 const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -40,7 +49,7 @@ const method = z
     return upper
   })
 
-const distinct = (texts: string[]): string[] => [...new Set(texts)]
+const distinct = (texts: string[]): string[] => (texts.length < 2 ? texts : [...new Set(texts)])
 
 export const routeSchema = z
   .strictObject({
@@ -60,15 +69,9 @@ export const routeSchema = z
       .default([])
       .transform(distinct)
       .meta({ description: 'All hosts when empty; *.example.com stands for every host below example.com' }),
-    headers: z
-      .record(fieldName, headerValue)
-      .transform(lowerCaseFields)
-      .prefault({})
-      .meta({ description: 'Header fields a request must have: exact value, or * for any' }),
-    query: z
-      .record(z.string().min(1), z.string())
-      .default({})
-      .meta({ description: 'Query parameters a request must have: exact value, or * for any' }),
+    headers: headerConditions,
+    query: queryConditions,
+    cookies: cookieConditions,
     stripPrefix: z
       .string()
       .nullable()
@@ -78,16 +81,29 @@ export const routeSchema = z
       .enum(['reject', 'keep'])
       .default('reject')
       .meta({ description: 'What to do with %2F and %5C in the path: refuse the call, or forward them as data' }),
+    rewrite: rewriteSchema.optional(),
+    split: splitSchema.optional(),
+    mirror: mirrorSchema.optional(),
+    redirect: redirectSchema.optional(),
+    respond: respondSchema.optional(),
     policies: z.unknown().optional().meta({ description: 'Policies of this route' }),
   })
-  .superRefine(({ path, stripPrefix }, context) => {
+  .superRefine((route, context) => {
+    const { path, stripPrefix } = route
     const wrong = stripPrefix === null ? null : checkStripPrefix(stripPrefix, path)
     if (wrong !== null) complain(context, wrong, ['stripPrefix'])
+    checkTogether(route, context)
   })
 
 const serviceShape = {
   name: name('Unique name of the service'),
-  upstream: upstreamSchema,
+  upstream: upstreamSchema.optional(),
+  upstreams: z
+    .record(name('Name of an upstream'), upstreamSchema)
+    .optional()
+    .meta({ description: 'Further upstreams, for split and mirror' }),
+  split: splitSchema.optional(),
+  mirror: mirrorSchema.optional(),
   contract: z
     .string()
     .min(1)

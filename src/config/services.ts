@@ -1,13 +1,15 @@
 import type { z } from 'zod'
 import type { Contract, ContractReader } from './contracts.ts'
-import type { ConfigSection, RouteDocument, ServiceDocument } from './document.ts'
+import type { ConfigSection, RouteDocument, ServiceDocument, ShapingDocument } from './document.ts'
 import { type Path, quote } from './errors.ts'
 import { decode } from './issues.ts'
 import { checkRoutePath, pathShape } from './paths.ts'
 import { isMap, type PolicyLevel, type PolicyMerge } from './policies.ts'
 import type { Problems } from './problems.ts'
+import { quickRoute } from './quick-route.ts'
 import { routeClaims, routeIds } from './route-ids.ts'
 import { knownMethods, routeSchema, serviceSchema } from './schema.ts'
+import { answersItself, createShaping } from './shaping.ts'
 import { suggest } from './suggest.ts'
 
 type WrittenRoute = Pick<RouteDocument, 'path' | 'methods'> &
@@ -17,11 +19,16 @@ export type ServiceContext = {
   readonly problems: Problems
   readonly policies: PolicyMerge
   readonly contract: ContractReader
+  /** Reads a text file by the path that the config file names it with. */
+  readonly readText: (path: string) => string
   /** Names of services so far, and where they stand. */
   readonly names: Map<string, Path>
   /** Claims of routes so far, and where those stand (src/config/route-ids.ts). */
   readonly claims: Map<string, Path>
 }
+
+const none: readonly never[] = Object.freeze([])
+const noConditions = Object.freeze({})
 
 /** Names that are scopes of policies already. */
 const reservedNames = new Set(['settings'])
@@ -39,20 +46,42 @@ const finishRoutes = (
   written: readonly { route: WrittenRoute; at: Path }[],
   level: PolicyLevel,
   { problems, policies, claims }: ServiceContext,
+  shaping: (route: WrittenRoute, at: Path) => ShapingDocument | undefined = () => undefined,
 ): RouteDocument[] => {
-  const whole = written.map(({ route }) => ({ name: undefined, hosts: [], headers: {}, query: {}, ...route }))
+  const whole = written.map(({ route }) => ({
+    name: route.name,
+    path: route.path,
+    methods: route.methods,
+    hosts: route.hosts ?? none,
+    headers: route.headers ?? noConditions,
+    query: route.query ?? noConditions,
+    cookies: route.cookies ?? noConditions,
+  }))
   const ids = routeIds(service, whole)
-  return whole.map((route, index) => {
-    const { path, methods, hosts, headers, query, stripPrefix = null, encodedSlashes = 'reject' } = route
-    const at = written[index]!.at
+  return whole.map((conditions, index) => {
+    const { path, methods, hosts, headers, query, cookies } = conditions
+    const { route, at } = written[index]!
     const id = ids[index]!
-    for (const claim of routeClaims(pathShape(path), route)) {
+    for (const claim of routeClaims(pathShape(path), conditions)) {
       const before = claims.get(claim)
       if (!before) claims.set(claim, at)
       else problems.report(at, 'value', `nothing tells this route apart from ${problems.place(before)}`)
     }
-    const own = policies.below(level, id, [...at, 'policies'], route.policies)
-    return { id, path, methods, hosts, headers, query, stripPrefix, encodedSlashes, policies: policies.uses(own) }
+    const own = route.policies === undefined ? level : policies.below(level, id, [...at, 'policies'], route.policies)
+    const shaped = shaping(route, at)
+    return {
+      id,
+      path,
+      methods,
+      hosts,
+      headers,
+      query,
+      ...(cookies !== noConditions && Object.keys(cookies).length > 0 && { cookies }),
+      stripPrefix: route.stripPrefix ?? null,
+      encodedSlashes: route.encodedSlashes ?? 'reject',
+      policies: policies.uses(own),
+      ...(shaped !== undefined && { shaping: shaped }),
+    }
   })
 }
 
@@ -64,14 +93,18 @@ const warnOfMethods = (methods: readonly string[], at: Path, problems: Problems)
   }
 }
 
+type Decoded = { route: z.output<typeof routeSchema>; at: Path }
+
 const decodeRoutes = (written: readonly unknown[], at: Path, { problems }: ServiceContext) => {
   const names = new Map<string, Path>()
-  return written.flatMap((value, index) => {
+  return written.flatMap((value, index): Decoded | readonly never[] => {
     const path = [...at, 'routes', index]
+    const quick = quickRoute(value)
+    if (quick !== undefined) return { route: quick, at: path }
     const result = decode(routeSchema, value)
     if (!result.ok) {
       problems.reportIssues(result.issues, issue => [...path, ...issue.path])
-      return []
+      return none
     }
     const route = result.value
     warnOfMethods(route.methods, path, problems)
@@ -83,7 +116,7 @@ const decodeRoutes = (written: readonly unknown[], at: Path, { problems }: Servi
         `the name ${quote(route.name!)} is taken by ${problems.place(before)}`,
       )
     } else if (route.name !== undefined) names.set(route.name, [...path, 'name'])
-    return [{ route, at: path }]
+    return { route, at: path }
   })
 }
 
@@ -129,9 +162,16 @@ export const decodeService = (
   else if (!hasRoutes && result.ok) {
     problems.report([...at, 'routes'], 'key', 'a service needs routes, or a contract that has them')
   }
-  const finished = finishRoutes(name, routes, level, context)
+  const shaping = createShaping(result.ok ? result.value : {}, at, context)
+  const finished = finishRoutes(name, routes, level, context, shaping)
+  const misspelt =
+    !result.ok && result.issues.some(({ kind, suggestion }) => kind === 'key' && suggestion === 'upstream')
+  const needsUpstream = writtenRoutes.length === 0 || !writtenRoutes.every(answersItself)
+  if (isMap(value) && raw['upstream'] === undefined && needsUpstream && !misspelt)
+    problems.report([...at, 'upstream'], 'key', '"upstream" is missing')
   if (!result.ok) return null
-  return { name, upstream: result.value.upstream, handler: null, contract, routes: finished }
+  const { upstream = null, upstreams } = result.value
+  return { name, upstream, ...(upstreams && { upstreams }), handler: null, contract, routes: finished }
 }
 
 /** Decodes a section of the file and the services it stands for. */

@@ -1,3 +1,4 @@
+import { compilePattern } from '#base/pattern/pattern'
 import type { ConditionDocument } from '#config/document'
 import { getHeader, getHeaders, type HeaderList } from '#http/headers'
 
@@ -27,6 +28,10 @@ const testOf = (condition: Exclude<ConditionDocument, { not: unknown }>): Test =
   if ('prefix' in condition) {
     const { prefix } = condition
     return { takes: value => value.startsWith(prefix), text: ` = ${prefix}…` }
+  }
+  if ('regex' in condition) {
+    const pattern = compilePattern(condition.regex)
+    return { takes: pattern.test, text: ` ~ ${condition.regex}` }
   }
   const { suffix } = condition
   return { takes: value => value.endsWith(suffix), text: ` = …${suffix}` }

@@ -4,8 +4,10 @@ import { holds } from './conditions.ts'
 import { hostName } from './entry.ts'
 import { type MatchInput, segmentsOf } from './match.ts'
 import { normalisePath } from './normalise-path.ts'
+import type { RouteShaping } from './shaping/compile-shaping.ts'
+import type { TemplateInput } from './shaping/path-template.ts'
+import type { Rewrite } from './shaping/rewrite.ts'
 import type { Route, Snapshot } from './snapshot.ts'
-import type { Target } from './target.ts'
 
 export type Explanation = {
   request: { method: string; host: string; path: string; query: string }
@@ -22,17 +24,9 @@ export type Explanation = {
   policies: { name: string; phase: string; scope: string }[]
   handler: string | null
   /** What the upstream would be asked; target chosen by a fresh turn of the balance. */
-  target: {
-    url: string
-    /** What its host name stands for; null where the system resolves it. */
-    address: string | null
-    path: string
-    balance: string
-    targets: string[]
-    /** Those that are not called at the moment, unless `panic` says that all are. */
-    out: { target: string; health: string }[]
-    panic: boolean
-  } | null
+  target: { url: string; path: string; balance: string; targets: string[] } | null
+  /** What else the route does with the call, by the key of the configuration. */
+  shaping: { key: string; text: string }[]
   rejected: { id: string; path: string; reason: string }[]
   problem: { code: string; status: number; detail: string } | null
 }
@@ -95,6 +89,7 @@ export const explain = (
     policies: [],
     handler: null,
     target: null,
+    shaping: [],
     rejected: [],
     problem: null,
   }
@@ -114,7 +109,24 @@ export const explain = (
   return result
 }
 
-const nameOf = ({ url, address }: Target): string => (address === null ? url : `${url} (${address})`)
+const shapingLines = (
+  { redirect, notes }: RouteShaping,
+  input: TemplateInput,
+  rewritten: ReturnType<Rewrite> | null,
+): Explanation['shaping'] => [
+  ...(redirect === null
+    ? []
+    : [
+        {
+          key: 'redirect',
+          text: `${redirect.status} to ${redirect.place(input)}${redirect.always ? '' : ', where the call came without TLS'}`,
+        },
+      ]),
+  ...(rewritten === null
+    ? []
+    : [{ key: 'rewrite', text: rewritten.path + (rewritten.query === '' ? '' : `?${rewritten.query}`) }]),
+  ...notes.map(([key, text]) => ({ key, text })),
+]
 
 const describe = (
   result: Explanation,
@@ -147,18 +159,16 @@ const describe = (
   }
   result.policies = route.policies.map(policy => ({ ...policy }))
   result.handler = route.service.handler
+  const { shaping } = route
+  const rewritten = shaping?.rewrite?.({ ...input, params }) ?? null
+  if (shaping !== null) result.shaping = shapingLines(shaping, { ...input, params }, rewritten)
   if (upstream === null) return
   const target = upstream.preview({ ...input, clientAddress: '', consumer: null })
-  const rest = input.path.slice(route.stripPrefix.length)
+  const rest = rewritten === null ? input.path.slice(route.stripPrefix.length) : rewritten.path
   result.target = {
     url: target?.url ?? '',
-    address: target?.address ?? null,
     path: (target?.basePath ?? '') + (rest.startsWith('/') ? rest : `/${rest}`),
     balance: upstream.config.balance,
-    targets: upstream.targets.map(nameOf),
-    out: upstream.targets.flatMap(one =>
-      one.health === null || one.health.usable ? [] : [{ target: nameOf(one), health: one.health.state }],
-    ),
-    panic: upstream.panic,
+    targets: upstream.targets.map(({ url }) => url),
   }
 }

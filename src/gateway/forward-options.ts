@@ -18,8 +18,10 @@ export interface ResponseFilter {
   abort?(): void
 }
 
-/** Changes the body of a request on its way to the upstream, which is not told its length then. */
+/** Sees, and may change, the body of a request on its way to the upstream, which is not told its length then. */
 export interface RequestFilter {
+  /** True promises that every byte passes unchanged, so that Content-Length is kept. */
+  readonly keepsLength?: boolean
   /** Returns what is sent instead; null for nothing. The chunk is valid only during the call. */
   data(chunk: Buffer): Buffer | null
   /** Called after the last chunk; throws when the body is not whole. */
@@ -31,6 +33,8 @@ export type ForwardOptions = {
   readonly method?: string
   /** Path with query for the upstream; the call's own when absent. */
   readonly target?: string
+  /** Host for the upstream, instead of the target's or the client's. */
+  readonly host?: string
   /** Headers for the upstream instead of the call's (hop-by-hop, framing, tracing and forwarding fields are added by the gateway). */
   readonly headers?: HeaderList
   /** A complete body to send instead of the client's stream. */

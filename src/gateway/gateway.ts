@@ -14,9 +14,9 @@ import { enter } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
 import { alone, GuardRegistry, type GuardState, type WorkerPlace } from './guard.ts'
 import type { HealthTable } from './health/health-table.ts'
-import { findUpstreams, type UpstreamQuestion, type UpstreamView, watchedUpstreams } from './health/upstream-view.ts'
 import { LongCalls } from './long-calls.ts'
 import { renderProblem } from './respond-error.ts'
+import { type MirrorCounts, type MirrorReport, noMirrorCounts, sparingly } from './shaping/mirror.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type UpstreamEvent, UpstreamRegistry } from './upstream-registry.ts'
 
@@ -38,6 +38,8 @@ export type GatewayOptions = {
   readonly place?: WorkerPlace
   /** False reads sockets by the documented way only; for tests and as a last resort. */
   readonly directAccept?: boolean
+  /** Hears of calls whose copy in a mirror was answered differently; not of every one when there are many. */
+  readonly onMirrorDifference?: (text: string) => void
 }
 
 export type GatewayLoad = {
@@ -66,11 +68,8 @@ export type Gateway = {
   drain(times: { delayMs: number; deadlineMs: number }): Promise<void>
   close(): void
   load(): GatewayLoad
-  /** The upstreams that a question is about. */
-  findUpstreams(question: UpstreamQuestion): UpstreamView[]
-  /** Those whose targets can go out. */
-  watchedUpstreams(): UpstreamView[]
   readonly snapshot: Snapshot
+  readonly mirrors: MirrorCounts
 }
 
 /** Makes the data path; it refuses everything with 404 until the first `apply`. */
@@ -84,7 +83,14 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
   if (options.addresses !== undefined) upstreams.resolve(options.addresses)
   const longCalls = new LongCalls(wheel)
   const { units, counters } = options
-  const compileContext = (of: number): CompileContext => ({ units, counters, upstreams, longCalls, revision: of })
+  const mirrors: MirrorReport = {
+    counts: noMirrorCounts(),
+    onDifference: sparingly(options.onMirrorDifference ?? (() => {})),
+  }
+  const compileContext = (of: number): CompileContext => ({
+    ...{ units, counters, upstreams, longCalls, mirrors },
+    revision: of,
+  })
   let snapshot = compile(document, compileContext(revision))
   let activeCalls = 0
   const observer: CallObserver = (call, outcome) => {
@@ -126,11 +132,10 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     get snapshot() {
       return snapshot
     },
+    mirrors: mirrors.counts,
     apply: (next, nextRevision) => serve(runSteps(compileSteps(next, compileContext(nextRevision))), next.settings),
     applyInTurns: async (next, nextRevision) =>
       serve(await runStepsInTurns(compileSteps(next, compileContext(nextRevision))), next.settings),
-    findUpstreams: question => findUpstreams(upstreams.upstreams, question),
-    watchedUpstreams: () => watchedUpstreams(upstreams.upstreams),
     resolve: addresses => upstreams.resolve(addresses),
     listen: where => server.listen(where),
     drain: async ({ delayMs, deadlineMs }) => {

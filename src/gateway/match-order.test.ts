@@ -24,6 +24,7 @@ const routeOf = ({ path, hosts = [], methods = [], predicates = [] }: Given, ind
     onResponse: null,
     recheck: null,
     renderError: null,
+    shaping: null,
   }
 }
 
@@ -77,7 +78,9 @@ const plainly = (condition: ConditionDocument, values: string[]): boolean => {
       ? condition.in.includes(value)
       : 'prefix' in condition
         ? value.startsWith(condition.prefix)
-        : value.endsWith(condition.suffix),
+        : 'suffix' in condition
+          ? value.endsWith(condition.suffix)
+          : new RegExp(condition.regex).test(value),
   )
 }
 
@@ -143,6 +146,7 @@ test('hosts, paths, methods and predicates together give what a search through a
     predicate('header', 'x-v', '*'),
     predicate('header', 'x-v', { in: ['2', '3'] }),
     predicate('header', 'x-v', { prefix: '1' }),
+    predicate('header', 'x-v', { regex: '^(1|3)$' }),
     predicate('header', 'x-v', { not: '*' }),
     predicate('query', 'q', '1'),
     predicate('query', 'q', '*'),

@@ -29,6 +29,7 @@ const route = (
       onResponse: null,
       recheck: null,
       renderError: null,
+      shaping: null,
     },
   }
 }

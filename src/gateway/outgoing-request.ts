@@ -8,7 +8,8 @@ import type { Target } from './target.ts'
 const lengthOf = (exchange: ServerExchange, { body, requestFilter }: ForwardOptions): number => {
   if (body !== undefined) return body.length
   if (exchange.framing === 'none') return 0
-  return exchange.framing === 'length' && requestFilter === undefined ? exchange.contentLength : -1
+  const kept = requestFilter === undefined || requestFilter.keepsLength === true
+  return exchange.framing === 'length' && kept ? exchange.contentLength : -1
 }
 
 /**
@@ -34,7 +35,7 @@ export const outgoingRequest = (
   return {
     method: options.method ?? call.method,
     target: target.basePath + path,
-    host: preserveHost && exchange.host !== '' ? exchange.host : target.authority,
+    host: options.host ?? (preserveHost && exchange.host !== '' ? exchange.host : target.authority),
     fields,
     length: lengthOf(exchange, options),
     body: body ?? null,

@@ -5,6 +5,7 @@ import type { Predicate } from './conditions.ts'
 import type { Consumer, Handler, ProtocolUnit, ResponseHead } from './contract.ts'
 import type { LongCalls } from './long-calls.ts'
 import type { Matcher } from './match.ts'
+import type { RouteShaping } from './shaping/compile-shaping.ts'
 import type { Upstream } from './upstream.ts'
 
 /** Renders a gateway error in the form the callers of a route expect. */
@@ -34,6 +35,8 @@ export type Route = {
   /** Null where no policy minds what happens after a call has begun. */
   readonly recheck: ((call: Call, consumers: readonly Consumer[]) => GatewayError | null) | null
   readonly renderError: ErrorRenderer | null
+  /** Null where calls are only forwarded. */
+  readonly shaping: RouteShaping | null
 }
 
 /** A compiled, immutable configuration. A call keeps the one it began with. */
