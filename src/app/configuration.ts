@@ -68,6 +68,7 @@ export const loadRevision = (
     document: packDocument(document),
     routes: snapshot.routes.length,
     services: services.length,
+    stallMs: settings.timeouts.stall,
     drain: { delayMs: settings.timeouts.drainDelay, deadlineMs: settings.timeouts.drain },
     keepCalls: settings.calls.keep,
     dns: settings.dns,

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import { UserError } from '#base/errors'
+import type { HttpServer } from '#http/server'
 
 export type ListenAddress = { host: string; port: number }
 
@@ -44,3 +45,24 @@ export const checkFree = (address: ListenAddress, what: string): Promise<void> =
     probe.once('error', error => reject(listenProblem(what, address, error)))
     probe.listen({ host: address.host, port: address.port, exclusive: true }, () => probe.close(() => resolve()))
   })
+
+const retryMs = 100
+
+/**
+ * Listens at once, or, when somebody else has the address, as soon as that one lets go of it; does not wait for that.
+ * Gives up when `over` says so. Resolves with the port.
+ */
+export const listenWhenFree = async (
+  server: Pick<HttpServer, 'listen'>,
+  address: ListenAddress,
+  over: () => boolean,
+): Promise<number> => {
+  const again = (): void => {
+    if (!over()) server.listen(address).catch(() => setTimeout(again, retryMs))
+  }
+  return server.listen(address).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    setTimeout(again, retryMs)
+    return address.port
+  })
+}

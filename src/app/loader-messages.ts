@@ -12,6 +12,8 @@ export type Revision = {
   readonly document: PackedDocument
   readonly routes: number
   readonly services: number
+  /** How long a worker may stand still; 0 for ever. */
+  readonly stallMs: number
   /** How the gateway stops, as `Gateway.drain` takes it. */
   readonly drain: { readonly delayMs: number; readonly deadlineMs: number }
   /** Rows of the call log that are kept. */

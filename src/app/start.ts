@@ -12,7 +12,7 @@ import { startCallStorage } from '#storage/call-storage'
 import { createCountersMemory } from '#storage/shared-counters'
 import { loadRevision } from './configuration.ts'
 import { adminToken, openDataFolder } from './data-folder.ts'
-import { checkFree, type ListenAddress, listenProblem } from './listen-address.ts'
+import { checkFree, type ListenAddress, listenProblem, listenWhenFree } from './listen-address.ts'
 import { createLoader } from './loader.ts'
 import { renderMetrics } from './metrics.ts'
 import { watchTargets } from './watch-targets.ts'
@@ -27,6 +27,8 @@ export type StartOptions = {
   dataFolder: string
   workers: number
   adminToken: string | undefined
+  /** Another Portico may have the addresses: the gateway's is shared, the console's taken when it becomes free. */
+  takeover: boolean
   log: Log
 }
 
@@ -63,8 +65,10 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   let draining = false
   let lastReloadError: { at: string; errors: string[] } | null = null
 
-  await checkFree(options.gateway, 'gateway')
-  if (options.console !== null) await checkFree(options.console, 'console')
+  if (!options.takeover) {
+    await checkFree(options.gateway, 'gateway')
+    if (options.console !== null) await checkFree(options.console, 'console')
+  }
   openDataFolder(options.dataFolder)
   const token = adminToken(options.dataFolder, options.adminToken)
   const startedAt = new Date().toISOString()
@@ -90,7 +94,9 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     healthMemory,
     addresses: watch.addresses,
     connectCalls: () => calls.connect(),
+    stallMs: () => current.stallMs,
     log,
+    ...(env['PORTICO_TEST_CRASH_PATH'] && { script: new URL('./test-crashing-worker.ts', import.meta.url) }),
   }).catch(async error => {
     watch.close()
     await calls.close()
@@ -138,7 +144,8 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       onExchange: handle,
       onInvalid: error => renderProblem(error, '', ''),
     })
-    const port = await server.listen(address).catch(error => {
+    const listening = options.takeover ? listenWhenFree(server, address, () => draining) : server.listen(address)
+    const port = await listening.catch(error => {
       throw listenProblem('console', address, error)
     })
     return { server, address: { host: address.host, port } }

@@ -13,6 +13,8 @@ export type WorkerStart = {
   healthMemory: SharedArrayBuffer
   addresses: Addresses
   sharedState: SharedArrayBuffer
+  /** Where the worker shows that its event loop turns (src/app/watchdog.ts). */
+  beat: SharedArrayBuffer
   /** Its number, from 0, among as many workers as `count`. */
   index: number
   count: number

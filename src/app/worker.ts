@@ -11,6 +11,7 @@ import { openCallWriter } from '#storage/call-writer'
 import { sharedCounters } from '#storage/shared-counters'
 import { units } from './catalogue.ts'
 import { upstreamLine } from './upstream-log.ts'
+import { keepBeating } from './watchdog.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 
 /** One gateway worker: an event loop of its own with a listener on the shared port. */
@@ -20,6 +21,7 @@ const start = workerData as WorkerStart
 const say = (message: FromWorker): void => port.postMessage(message)
 const warn = (message: string): void => say({ kind: 'log', level: 'warn', message })
 
+keepBeating(start.beat)
 const loopDelay = monitorEventLoopDelay({ resolution: 20 })
 loopDelay.enable()
 const counters = sharedCounters(start.countersMemory)

@@ -49,6 +49,7 @@ test('a worker that dies is replaced while the others keep the port and go on se
     healthMemory: createHealthMemory({ slots: 16 }),
     addresses: new Map(),
     connectCalls: () => calls.connect(),
+    stallMs: () => 0,
     log: (_, message, details) => errors.push(`${message} ${String(details?.['reason'] ?? '')}`),
     script: new URL('./test-crashing-worker.ts', import.meta.url),
   })
@@ -60,11 +61,10 @@ test('a worker that dies is replaced while the others keep the port and go on se
     const counted = before.flatMap(({ metrics }) => metrics.calls).reduce((sum, { requests }) => sum + requests, 0)
     assert.equal(counted, 20)
 
-    await new Promise<void>(resolve =>
-      connect(crashPath)
-        .on('error', () => {})
-        .on('close', () => resolve()),
-    )
+    await new Promise<void>(resolve => {
+      const socket = connect(`${crashPath}.0`, () => socket.write('throw'))
+      socket.on('error', () => {}).on('close', () => resolve())
+    })
     while (workers.restarts === 0) await new Promise(resolve => setImmediate(resolve))
     for (let i = 0; i < 20; i++) assert.equal(await ask(), 'here')
     while ((await workers.report()).length < 2) await new Promise(resolve => setImmediate(resolve))

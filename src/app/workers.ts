@@ -5,6 +5,8 @@ import type { Log } from '#base/log'
 import type { PackedDocument } from '#config/packed-document'
 import { createSharedState, maxWorkers, releaseWorker } from '#gateway/overload/shared-state'
 import type { Addresses } from './loader-messages.ts'
+import { respawnDelay } from './respawn-delay.ts'
+import { createBeat, type Watched, watchBeats } from './watchdog.ts'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 export type WorkersOptions = {
@@ -18,6 +20,8 @@ export type WorkersOptions = {
   /** What names stand for at the start. */
   addresses: Addresses
   connectCalls: () => MessagePort
+  /** How long the event loop of a worker may stand still before it is replaced; 0 for ever. */
+  stallMs: () => number
   log: Log
   /** What each thread runs; another one only in tests. */
   script?: URL
@@ -40,9 +44,8 @@ export type Workers = {
   drain(times: { delayMs: number; deadlineMs: number }): Promise<void>
 }
 
-type Running = { index: number; thread: Worker; listening: boolean; metrics: MetricsSnapshot | null }
+type Running = Watched & { index: number; thread: Worker; listening: boolean; metrics: MetricsSnapshot | null }
 
-const respawnMs = 200
 const reportTimeoutMs = 2_000
 
 /**
@@ -69,9 +72,14 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
     return Math.min(index, maxWorkers - 1)
   }
 
-  const spawn = (reusePort: boolean): Promise<Running> =>
+  const delayAfter = respawnDelay()
+
+  /** Starts a worker; a replacement is tried again until there is one. */
+  const spawn = (reusePort: boolean, replaces = false): Promise<Running> =>
     new Promise((resolve, reject) => {
       const callsPort = options.connectCalls()
+      const beat = createBeat()
+      const bornAt = performance.now()
       const index = freeIndex()
       const workerData: WorkerStart = {
         document,
@@ -80,6 +88,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         healthMemory: options.healthMemory,
         addresses,
         sharedState,
+        beat,
         index,
         count,
         callsPort,
@@ -93,7 +102,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         // Few objects of a call outlive it: a larger nursery means fewer, not longer, collections.
         resourceLimits: { maxYoungGenerationSizeMb: 24 },
       })
-      const worker: Running = { index, thread, listening: false, metrics: null }
+      const worker: Running = { index, thread, listening: false, metrics: null, beat, seen: 0, still: 0 }
       running.add(worker)
       const startedWith = revision
       const addressesAtStart = addresses
@@ -122,14 +131,17 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         // What it had counted stays in the sums: a counter must never fall.
         if (worker.metrics !== null) retired = mergeMetrics([retired, worker.metrics])
         reject(new Error('The worker ended before it listened'))
-        if (closing || !worker.listening) return
-        restarts++
-        setTimeout(() => {
-          if (!closing)
-            spawn(true).catch(error =>
-              log('error', 'A gateway worker could not be replaced', { reason: String(error) }),
-            )
-        }, respawnMs)
+        if (closing || !(worker.listening || replaces)) return
+        if (worker.listening) restarts++
+        setTimeout(
+          () => {
+            if (!closing)
+              spawn(true, true).catch(error =>
+                log('error', 'A gateway worker could not be replaced yet', { reason: String(error) }),
+              )
+          },
+          delayAfter(performance.now() - bornAt),
+        )
       })
     })
 
@@ -181,6 +193,17 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
   }
   await Promise.all(Array.from({ length: count - 1 }, () => spawn(true)))
 
+  const watchdog = watchBeats(
+    () => [...running].filter(({ listening }) => listening),
+    options.stallMs,
+    worker => {
+      log('error', 'A gateway worker is replaced: it has done nothing but one thing for too long', {
+        limitMs: options.stallMs(),
+      })
+      void worker.thread.terminate()
+    },
+  )
+
   return {
     get port() {
       return port
@@ -225,6 +248,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       const done = collect((_, message) => message.kind === 'drained', delayMs + deadlineMs + 5_000)
       broadcast({ kind: 'drain', delayMs, deadlineMs })
       await done
+      watchdog.close()
       await Promise.all([...running].map(worker => worker.thread.terminate()))
     },
   }

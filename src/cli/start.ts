@@ -17,6 +17,7 @@ export const help = `portico start [options]
   --no-console           no console and no admin API (PORTICO_NO_CONSOLE=1)
   --data DIR             folder for what must be kept (PORTICO_DATA, .portico)
   --workers N            gateway threads (PORTICO_WORKERS, the number of cores)
+  --takeover             serve the same gateway address as a Portico that runs, which is then stopped (PORTICO_TAKEOVER=1)
   --admin-token TOKEN    token of the admin API (PORTICO_ADMIN_TOKEN); else one is made in the data folder
   --log-level LEVEL      ${logLevels.join(', ')} (PORTICO_LOG_LEVEL, info)
 
@@ -27,6 +28,7 @@ const optionTypes = {
   gateway: { type: 'string' },
   console: { type: 'string' },
   'no-console': { type: 'boolean' },
+  takeover: { type: 'boolean' },
   data: { type: 'string' },
   workers: { type: 'string' },
   'admin-token': { type: 'string' },
@@ -61,10 +63,12 @@ const sameSignalMs = 1000
 export const run = async (args: string[]): Promise<number> => {
   const { env } = process
   const flags = readFlags(args)
-  const setting = (flag: Exclude<keyof typeof flags, 'no-console'>, name: string): string | undefined =>
+  const setting = (flag: Exclude<keyof typeof flags, 'no-console' | 'takeover'>, name: string): string | undefined =>
     flags[flag] ?? env[name]
   const log = createLog(readLevel(setting('log-level', 'PORTICO_LOG_LEVEL')), process.stderr.isTTY === true)
-  const withoutConsole = flags['no-console'] === true || /^(1|true|yes)$/i.test(env['PORTICO_NO_CONSOLE'] ?? '')
+  const switched = (flag: 'no-console' | 'takeover', name: string): boolean =>
+    flags[flag] === true || /^(1|true|yes)$/i.test(env[name] ?? '')
+  const withoutConsole = switched('no-console', 'PORTICO_NO_CONSOLE')
   const gateway = parseListenAddress(setting('gateway', 'PORTICO_GATEWAY') ?? '127.0.0.1:8080', '--gateway')
   const console = withoutConsole
     ? null
@@ -82,6 +86,7 @@ export const run = async (args: string[]): Promise<number> => {
     dataFolder: resolve(setting('data', 'PORTICO_DATA') ?? '.portico'),
     workers,
     adminToken: setting('admin-token', 'PORTICO_ADMIN_TOKEN'),
+    takeover: switched('takeover', 'PORTICO_TAKEOVER'),
     log,
   }).catch(async error => {
     await demo?.stop()

@@ -87,10 +87,11 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
   return {
     context,
     accept,
-    listen: where => {
+    listen: async where => {
       const server = createSocketServer(open => accept(open, 'detect'), context.direct)
+      const port = await listen(server, { backlog: 1024, ...where })
       servers.push(server)
-      return listen(server, { backlog: 1024, ...where })
+      return port
     },
     announce,
     stopListening: stopAll,
