@@ -10,10 +10,15 @@ type Units = { readonly handlers: readonly HandlerUnit[]; readonly protocols?: r
 
 type Forward = UnitContext['forward']
 
+const mayUseHttp2 = ({ config: { protocol, targets } }: Upstream): boolean =>
+  protocol === 'h2' || (protocol === 'auto' && targets.some(({ url }) => url.startsWith('https:')))
+
 /** What sends calls to an upstream, each in the way of its protocol; `send` is what forwards in the end. */
 const forwardTo = (upstream: Upstream, protocols: readonly ProtocolUnit[], send: Forward): Handler => {
   const options = { upstream }
   const plain: Handler = call => send(call, options)
+  // Elsewhere no call is asked what it speaks.
+  if (!mayUseHttp2(upstream)) return plain
   return protocols.reduce<Handler>(
     (next, protocol) => call => (protocol.forward(call, upstream, send) ? undefined : next(call)),
     plain,

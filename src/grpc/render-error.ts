@@ -1,10 +1,13 @@
+import { monotonicMs } from '#base/clock'
 import type { GatewayError } from '#base/errors'
 import type { Call } from '#gateway/call'
 import { encodeBase64 } from '#http/grpc/base64'
 import { acceptsGrpcText, type GrpcContentType, grpcContentType, readGrpcContentType } from '#http/grpc/content-type'
 import { trailerFrame } from '#http/grpc/frames'
-import { grpcStatus, grpcStatusFields, grpcStatusOfError, httpStatusOfGrpc } from '#http/grpc/status'
+import { grpcStatus, grpcStatusFields, grpcStatusOfError, grpcStatusOfReset, httpStatusOfGrpc } from '#http/grpc/status'
+import { readGrpcTimeout } from '#http/grpc/timeout'
 import { getHeader, type HeaderList } from '#http/headers'
+import { StreamReset } from '#http/http2/error-codes'
 
 /** How a call speaks gRPC; null when it does not. Never asked for calls that go well on HTTP/1.1 upstreams. */
 export const grpcTypeOf = (call: Call): GrpcContentType | null =>
@@ -33,19 +36,29 @@ export const verdictOf = (call: Call): number => {
   return httpStatusOfGrpc(hurried ? grpcStatus.CANCELLED : status)
 }
 
-/** The fields that tell a caller of an error; an error may bring its own status along. */
-export const errorFields = (call: Call, error: GatewayError): HeaderList => {
-  const fields = fieldsOf(error)
-  noteStatus(call, fields)
-  return fields
+/** Whether the caller's own deadline has passed. */
+const isLate = (call: Call): boolean => {
+  const timeout = readGrpcTimeout(getHeader(call.headers, 'grpc-timeout') ?? '')
+  return timeout !== null && call.startedMono + timeout <= monotonicMs()
 }
 
-const fieldsOf = (error: GatewayError): HeaderList => {
-  const own = error.headers ?? []
-  const fields = own.includes('grpc-status')
-    ? own
-    : [...grpcStatusFields(grpcStatusOfError(error), error.detail), ...own]
-  return error.status === 503 && !fields.includes('retry-after') ? [...fields, 'retry-after', '1'] : fields
+const statusOf = (call: Call, error: GatewayError): number => {
+  if (error.source !== 'upstream') return grpcStatusOfError(error)
+  if (isLate(call)) return grpcStatus.DEADLINE_EXCEEDED
+  if (error.cause instanceof StreamReset) return grpcStatusOfReset(error.cause.code)
+  // No connection in time: another try may find one.
+  if (error.code === 'upstream-timeout' && error.retry === 'yes') return grpcStatus.UNAVAILABLE
+  return grpcStatusOfError(error)
+}
+
+/** The fields that tell a caller of an error; an error may bring its own status along. */
+export const errorFields = (call: Call, error: GatewayError): HeaderList => {
+  const fields: HeaderList = [...(error.headers ?? [])]
+  if (getHeader(fields, 'grpc-status') === undefined)
+    fields.unshift(...grpcStatusFields(statusOf(call, error), error.detail))
+  if (error.status === 503 && getHeader(fields, 'retry-after') === undefined) fields.push('retry-after', '1')
+  noteStatus(call, fields)
+  return fields
 }
 
 /**
@@ -62,6 +75,8 @@ export const renderGrpcError = (
   const headers: HeaderList = ['content-type', grpcContentType(answer)]
   const fields = errorFields(call, error)
   if (answer.form === 'native') return { status: 200, headers: [...headers, ...fields], body: null }
-  const frame = trailerFrame([...fields, 'x-request-id', call.requestId])
+  // Clients see head and frame as one; a page of another origin sees only the frame.
+  if (getHeader(call.headers, 'origin') !== undefined) fields.push('x-request-id', call.requestId)
+  const frame = trailerFrame(fields)
   return { status: 200, headers, body: answer.form === 'web-text' ? encodeBase64(frame) : frame }
 }

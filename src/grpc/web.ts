@@ -9,9 +9,11 @@ import { checkAnswer } from './answer.ts'
 import { answerTypeOf, errorFields, noteStatus, verdictOf } from './render-error.ts'
 
 /** Fields of a Trailers-Only answer that belong to HTTP; all others are what would have come at the end. */
-const httpFields = new Set(['content-type', 'content-length', 'date', 'server', 'via', 'alt-svc', 'vary'])
+const httpFields = new Set(
+  'alt-svc cache-control content-type date server set-cookie strict-transport-security vary via'.split(' '),
+)
 
-/** Takes the trailers out of the head of an answer that has nothing else (gRPC over HTTP2, "Responses": Trailers-Only). */
+/** Moves the trailers out of the head of an answer that has nothing else (gRPC over HTTP2, "Responses": Trailers-Only). */
 const trailersOnly = (headers: HeaderList): HeaderList | null => {
   if (getHeader(headers, 'grpc-status') === undefined) return null
   const trailers: HeaderList = []
@@ -20,9 +22,10 @@ const trailersOnly = (headers: HeaderList): HeaderList | null => {
     const name = headers[i] as string
     const value = headers[i + 1] as string
     if (!httpFields.has(name)) trailers.push(name, value)
-    if (name.startsWith('grpc-')) continue
-    headers[kept++] = name
-    headers[kept++] = value
+    else {
+      headers[kept++] = name
+      headers[kept++] = value
+    }
   }
   truncate(headers, kept)
   return trailers

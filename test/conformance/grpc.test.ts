@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:http2'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { messageFrame } from '#http/grpc/frames'
 import { readGrpcTimeout } from '#http/grpc/timeout'
 import { type GrpcOrigin, startGrpcOrigin } from '../grpc/grpc-origin.ts'
 import { type HttpAnswer, http1Call, http2Call, readWebBody, readWebText } from '../grpc/http-call.ts'
+import { type ResettingOrigin, startResettingOrigin } from '../grpc/resetting-origin.ts'
 import { eventually, type Portico, startPortico } from '../harness.ts'
 
 let origin: GrpcOrigin
+let resetting: ResettingOrigin
 let portico: Portico
 
 const key = 'grpc-key-0123456789'
 
 before(async () => {
   origin = await startGrpcOrigin()
-  const upstream = { targets: [{ url: origin.url }], retry: { attempts: 0 } }
+  resetting = await startResettingOrigin()
+  const upstream = { protocol: 'h2', targets: [{ url: origin.url }], retry: { attempts: 0 } }
   const service = (name: string, path: string, more: object = {}) => ({ name, upstream, routes: [{ path }], ...more })
   portico = await startPortico({
     config: {
@@ -29,7 +33,8 @@ before(async () => {
         service('small', '/pkg.Small', { policies: { 'body-limit': { max: '10b' } } }),
         service('web', '/pkg.Web', { policies: { cors: { origins: ['https://page.test'] } } }),
         service('one', '/pkg.One/Method', { routes: [{ path: '/pkg.One/Method', methods: ['POST'] }] }),
-        { ...service('down', '/pkg.Down'), upstream: { targets: [{ url: 'http://127.0.0.1:1' }] } },
+        { ...service('reset', '/pkg.Reset'), upstream: { ...upstream, targets: [{ url: resetting.url }] } },
+        { ...service('down', '/pkg.Down'), upstream: { protocol: 'h2', targets: [{ url: 'http://127.0.0.1:1' }] } },
         { ...service('brief', '/pkg.Brief'), upstream: { ...upstream, timeouts: { total: '200ms' } } },
       ],
       consumers: [{ name: 'alice', keys: [{ secret: key }] }],
@@ -39,6 +44,7 @@ before(async () => {
 after(async () => {
   await portico.stop()
   origin.stop()
+  resetting.stop()
 })
 beforeEach(() => {
   origin.calls.length = 0
@@ -168,9 +174,10 @@ const suite = (call: typeof http1Call): void => {
 
     test('at the end of it the caller is told and the upstream is freed', async () => {
       origin.answer = { silent: true }
-      const before = origin.abandoned
+      const before = origin.abandoned.length
       assert.equal(trailersOnly(await native('/pkg.Open/Do', { 'grpc-timeout': '100m' })).code, 4)
-      await eventually(async () => (origin.abandoned > before ? true : null), 'the upstream call to be given up')
+      const code = await eventually(async () => origin.abandoned[before] ?? null, 'the upstream call to be given up')
+      assert.equal(code, constants.NGHTTP2_CANCEL)
     })
 
     test('the total timeout of the upstream is one, and the upstream is told', async () => {
@@ -200,7 +207,7 @@ const suite = (call: typeof http1Call): void => {
         assert.match(String(answer.headers['x-request-id']), /^[0-9a-f-]{36}$/)
       })
       test(`${name}: ${code} for gRPC-Web`, async () => {
-        const answer = await web(path, fields, large)
+        const answer = await web(path, { origin: 'https://page.test', ...fields }, large)
         assert.equal(webStatus(answer), code)
         assert.equal(readWebBody(answer.body).trailers?.['x-request-id'], answer.headers['x-request-id'])
       })
@@ -258,26 +265,37 @@ const suite = (call: typeof http1Call): void => {
     })
   })
 
-  describe('answers that break off (gRPC over HTTP2, Errors)', () => {
-    const cut = { body: [messageFrame(Buffer.from('one'))], breaks: true }
-
-    test('the caller gets a status for the rest', async () => {
-      origin.answer = cut
-      const answer = await native('/pkg.Open/Do')
-      assert.equal(answer.trailers['grpc-status'], '14')
-      assert.deepEqual(answer.body, cut.body[0])
-    })
-
-    test('in gRPC-Web too, between two messages', async () => {
-      origin.answer = cut
-      const { messages, trailers } = readWebBody((await web('/pkg.Open/Do')).body)
-      assert.deepEqual(messages.map(String), ['one'])
-      assert.equal(trailers?.['grpc-status'], '14')
-    })
+  describe('streams that the upstream resets (gRPC over HTTP2, Errors)', () => {
+    const codes: [name: string, code: number, status: number][] = [
+      ['NO_ERROR', constants.NGHTTP2_NO_ERROR, 13],
+      ['PROTOCOL_ERROR', constants.NGHTTP2_PROTOCOL_ERROR, 13],
+      ['INTERNAL_ERROR', constants.NGHTTP2_INTERNAL_ERROR, 13],
+      ['REFUSED_STREAM', constants.NGHTTP2_REFUSED_STREAM, 14],
+      ['CANCEL', constants.NGHTTP2_CANCEL, 1],
+      ['ENHANCE_YOUR_CALM', constants.NGHTTP2_ENHANCE_YOUR_CALM, 8],
+      ['INADEQUATE_SECURITY', constants.NGHTTP2_INADEQUATE_SECURITY, 7],
+    ]
+    for (const [name, code, status] of codes) {
+      test(`${name} before the head: ${status}`, async () => {
+        resetting.plan = { code, body: null }
+        assert.equal(trailersOnly(await native('/pkg.Reset/Do')).code, status)
+        assert.equal(webStatus(await web('/pkg.Reset/Do')), status)
+      })
+      test(`${name} after a message: ${status}, and the message`, async () => {
+        const body = messageFrame(Buffer.from('one'))
+        resetting.plan = { code, body }
+        const answer = await native('/pkg.Reset/Do')
+        assert.equal(answer.trailers['grpc-status'], String(status))
+        assert.deepEqual(answer.body, body)
+        const { messages, trailers } = readWebBody((await web('/pkg.Reset/Do')).body)
+        assert.deepEqual(messages.map(String), ['one'])
+        assert.equal(trailers?.['grpc-status'], String(status))
+      })
+    }
 
     test('in the middle of a message gRPC-Web can only be cut', async () => {
-      origin.answer = { body: [Buffer.from([0, 0, 0, 0, 9, 1])], breaks: true }
-      assert.equal((await web('/pkg.Open/Do')).complete, false)
+      resetting.plan = { code: constants.NGHTTP2_INTERNAL_ERROR, body: Buffer.from([0, 0, 0, 0, 9, 1]) }
+      assert.equal((await web('/pkg.Reset/Do')).complete, false)
     })
   })
 
@@ -317,6 +335,7 @@ const suite = (call: typeof http1Call): void => {
       const { trailers } = readWebBody(answer.body)
       assert.equal(trailers?.['grpc-message'], 'gone')
       assert.equal(trailers?.['x-why'], 'b')
+      assert.equal(answer.headers['x-why'], undefined)
     })
 
     test('an answer without a status gets one (Message framing 1)', async () => {

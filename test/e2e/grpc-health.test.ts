@@ -8,6 +8,7 @@ import { oneService, startPortico } from '../harness.ts'
 const good = { body: [messageFrame(Buffer.from('pong'))], trailers: { 'grpc-status': '0' } }
 
 const upstream = (...origins: GrpcOrigin[]) => ({
+  protocol: 'h2',
   targets: origins.map(({ url }) => ({ url })),
   health: { passive: { failures: 2, ejectFor: '1h' } },
 })

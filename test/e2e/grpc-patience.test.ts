@@ -14,7 +14,7 @@ test('a stream may be silent for longer than every limit on silence', async t =>
     config: oneService(
       origin.url,
       {},
-      { timeouts: { response: '200ms' } },
+      { protocol: 'h2', timeouts: { response: '200ms' } },
       { timeouts: { idle: '200ms', drain: '2s' } },
     ),
   })

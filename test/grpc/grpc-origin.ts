@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type OutgoingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
 export type OriginCall = {
@@ -13,10 +13,10 @@ export type OriginAnswer = {
   readonly headers?: Readonly<Record<string, string | string[]>>
   readonly body?: readonly Buffer[]
   readonly trailers?: Readonly<Record<string, string>>
-  /** Breaks off after the body. */
-  readonly breaks?: boolean
   /** Never answers. */
   readonly silent?: boolean
+  /** Answers without waiting for the end of the request. */
+  readonly early?: boolean
 }
 
 export type GrpcOrigin = {
@@ -24,57 +24,63 @@ export type GrpcOrigin = {
   readonly calls: OriginCall[]
   /** Answers every call from now on. */
   answer: OriginAnswer
-  /** Calls that the other side gave up. */
-  abandoned: number
+  /** Calls that the other side gave up, by the code of their RST_STREAM. */
+  readonly abandoned: number[]
   stop(): void
 }
 
-const readAll = async (request: AsyncIterable<Buffer>): Promise<Buffer> => {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-const reply = (response: ServerResponse, answer: OriginAnswer): void => {
-  const { status = 200, headers = { 'content-type': 'application/grpc+proto' }, body, trailers, breaks } = answer
-  response.writeHead(
-    status,
-    body === undefined && trailers === undefined ? { ...headers, 'content-length': 0 } : headers,
-  )
+const reply = (stream: ServerHttp2Stream, answer: OriginAnswer): void => {
+  const { status = 200, headers = { 'content-type': 'application/grpc+proto' }, body, trailers } = answer
+  const head: OutgoingHttpHeaders = { ':status': status, ...headers }
   if (body === undefined && trailers === undefined) {
-    response.end()
+    stream.respond(head, { endStream: true })
     return
   }
-  for (const piece of body ?? []) response.write(piece)
-  if (breaks === true) {
-    setImmediate(() => response.destroy())
-    return
-  }
-  response.addTrailers(trailers ?? {})
-  response.end()
+  stream.respond(head, { waitForTrailers: trailers !== undefined })
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers ?? {}))
+  for (const piece of body ?? []) stream.write(piece)
+  stream.end()
 }
 
-/** A server that speaks gRPC to the letter of a test, also wrongly. */
+/** An iterator would destroy the stream when the request ends. */
+const readAll = (stream: ServerHttp2Stream): Promise<Buffer> =>
+  new Promise(resolve => {
+    const chunks: Buffer[] = []
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.on('end', () => resolve(Buffer.concat(chunks)))
+  })
+
+/** A server that speaks gRPC over HTTP/2 to the letter of a test, also wrongly. */
 export const startGrpcOrigin = async (): Promise<GrpcOrigin> => {
   const calls: OriginCall[] = []
-  const origin = { answer: {} as OriginAnswer, abandoned: 0 }
-  const onCall = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    response.on('close', () => {
-      if (!response.writableEnded) origin.abandoned++
-    })
-    const body = await readAll(request).catch(() => null)
-    if (body === null) return
-    calls.push({ path: request.url ?? '', headers: request.headers, body })
-    if (origin.answer.silent !== true) reply(response, origin.answer)
-  }
-  const server = createServer((request, response) => void onCall(request, response))
+  const abandoned: number[] = []
+  const origin = { answer: {} as OriginAnswer }
+  const sessions = new Set<ServerHttp2Session>()
+  const server = createServer()
+  server.on('session', session => {
+    sessions.add(session)
+    session.on('close', () => sessions.delete(session))
+  })
+  server.on('stream', async (stream: ServerHttp2Stream, headers) => {
+    stream.on('error', () => {})
+    stream.on('aborted', () => abandoned.push(stream.rstCode))
+    if (origin.answer.early === true) {
+      reply(stream, origin.answer)
+      return
+    }
+    const body = await readAll(stream)
+    if (stream.destroyed || stream.closed) return
+    calls.push({ path: String(headers[':path']), headers, body })
+    if (origin.answer.silent !== true) reply(stream, origin.answer)
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return Object.assign(origin, {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    abandoned,
     stop: () => {
       server.close()
-      server.closeAllConnections()
+      for (const session of sessions) session.destroy()
     },
   })
 }

@@ -1,5 +1,6 @@
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from '../headers.ts'
+import { errorCodes } from '../http2/error-codes.ts'
 
 /** The status codes of gRPC (grpc/doc/statuscodes.md). */
 export const grpcStatus = {
@@ -37,6 +38,13 @@ const ofHttp: Readonly<Record<number, number>> = {
 /** What an answer without `grpc-status` means (grpc/doc/http-grpc-status-mapping.md). */
 export const grpcStatusOfHttp = (status: number): number => ofHttp[status] ?? grpcStatus.UNKNOWN
 
+const ofReset: Readonly<Record<number, number>> = {
+  [errorCodes.refusedStream]: grpcStatus.UNAVAILABLE,
+  [errorCodes.cancel]: grpcStatus.CANCELLED,
+  [errorCodes.enhanceYourCalm]: grpcStatus.RESOURCE_EXHAUSTED,
+  [errorCodes.inadequateSecurity]: grpcStatus.PERMISSION_DENIED,
+}
+
 const toHttp: readonly number[] = [
   ...[200, 499, 500, 400, 504, 404, 409, 403],
   ...[429, 400, 409, 400, 501, 500, 503, 500, 401],
@@ -44,6 +52,9 @@ const toHttp: readonly number[] = [
 
 /** What a status would have been in HTTP (google/rpc/code.proto). */
 export const httpStatusOfGrpc = (status: number): number => toHttp[status] ?? 500
+
+/** What RST_STREAM with a code of HTTP/2 means for a call (gRPC over HTTP2, "Errors"). */
+export const grpcStatusOfReset = (code: number): number => ofReset[code] ?? grpcStatus.INTERNAL
 
 /** Where the gateway knows more than its HTTP status says. */
 const ofCode: Readonly<Record<string, number | undefined>> = {

@@ -5,7 +5,7 @@ import { Timer } from '../timer-wheel.ts'
 import { acceptOf } from '../websocket/handshake.ts'
 import type { ClientSession } from './client-session.ts'
 import type { ClientSessions } from './client-sessions.ts'
-import { errorCodes } from './error-codes.ts'
+import { errorCodes, StreamReset } from './error-codes.ts'
 import { sendRequestHead } from './outgoing-fields.ts'
 import type { ResponseFields } from './response-fields.ts'
 import { Stream } from './stream.ts'
@@ -258,11 +258,13 @@ export class ClientStream extends Stream implements ClientExchange {
   /** RST_STREAM of the origin (RFC 9113 §5.4.2, §8.7). */
   onPeerReset(code: number): void {
     if (this.remoteEnded) return
+    const cause = new StreamReset(code)
     this.fail(
       code === errorCodes.protocolError || code === errorCodes.frameSizeError
-        ? new GatewayError('upstream-invalid', { detail: 'The upstream refused the stream' })
+        ? new GatewayError('upstream-invalid', { detail: 'The upstream refused the stream', cause })
         : new GatewayError('upstream-closed', {
             retry: code === errorCodes.refusedStream || code === errorCodes.http11Required ? 'yes' : 'no',
+            cause,
           }),
     )
   }

@@ -7,9 +7,6 @@ import type { Session } from './session.ts'
 /** Bytes of a request head beside its target, host and fields. */
 const headOverhead = 128
 
-const isGrpc = (fields: HeaderList): boolean =>
-  fields.some((value, index) => fields[index & ~1] === 'content-type' && value.startsWith('application/grpc'))
-
 /** What HTTP/2 says in its own way, or must not say (RFC 8441 §5, RFC 9113 §8.2.2). */
 const webSocketFields = (fields: HeaderList): HeaderList =>
   fields.filter((_, index) => fields[index & ~1] !== 'sec-websocket-key')
@@ -39,7 +36,6 @@ export const sendRequestHead = (
   encoder.field(':authority', host)
   if (upgrade !== null) encoder.field(':protocol', upgrade)
   encoder.fields(fields)
-  if (isGrpc(fields)) encoder.field('te', 'trailers')
   // RFC 9110 §8.6: methods that define a meaning for content say so also when there is none.
   if (length > 0 || (length === 0 && (method === 'POST' || method === 'PUT' || method === 'PATCH')))
     encoder.field('content-length', String(length))
