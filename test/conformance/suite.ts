@@ -1,9 +1,11 @@
 import { type ScriptedOrigin, scriptedOrigin } from '../harness.ts'
 import type { Level } from './cases/case.ts'
+import { http2Cases } from './cases/http2.ts'
 import { requestAreas } from './cases/index.ts'
 import { responseCases } from './cases/responses.ts'
 import type { Play } from './dispatch-origin.ts'
 import { countingAnswer, judgeRequest } from './judge.ts'
+import { judgeHttp2 } from './judge-http2.ts'
 import { judgeResponse, pathOf, playAnswer } from './judge-response.ts'
 import type { RunningPeer } from './peers/peer.ts'
 
@@ -34,6 +36,11 @@ export const items: readonly Item[] = [
     ...{ area: 'responses', id: `response-${entry.id}`, section: entry.section },
     ...{ level: entry.level, judged: entry.allowed !== null },
     play: ({ peer }: Place) => judgeResponse(peer.port, entry),
+  })),
+  ...http2Cases.map(entry => ({
+    ...{ area: 'HTTP/2', id: entry.id, section: entry.section, level: entry.level, judged: entry.allowed !== null },
+    play: async ({ peer, origin }: Place) =>
+      peer.h2Port === null ? 'HTTP/2 is not spoken' : judgeHttp2(peer.h2Port, origin, entry),
   })),
 ]
 
