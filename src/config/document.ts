@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { BalanceDocument } from './balance-document.ts'
+import type { ProcessLimitsConfig } from './overload-schema.ts'
 import type { ResilienceConfig } from './resilience-schema.ts'
 
 export type * from './balance-document.ts'
@@ -164,7 +165,9 @@ export type SettingsDocument = {
     readonly headers: number
     readonly target: number
     readonly connections: number
-  }
+  } & ProcessLimitsConfig
+  /** Bytes per second, averaged over `grace` milliseconds; 0 asks for nothing. */
+  readonly minimumRate: { readonly request: number; readonly response: number; readonly grace: number }
   /** `off`, `stdout`, or the path of a file. */
   readonly accessLog: string
   /** Servers, and bounds of how long answers hold in milliseconds. */

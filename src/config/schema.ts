@@ -4,6 +4,7 @@ import { duration, size } from '#base/schema'
 import { checkAddressBlock, checkHost } from './addresses.ts'
 import { cookieConditions, headerConditions, queryConditions } from './condition-schema.ts'
 import { dnsSchema } from './dns-schema.ts'
+import { minimumRateSchema, processLimitsShape } from './overload-schema.ts'
 import { checkRoutePath, checkStripPrefix, type Fault } from './paths.ts'
 import { checked, complain, count, token } from './schema-parts.ts'
 import {
@@ -187,11 +188,13 @@ const settingsShape = {
       head: size({ min: '1kb', max: '1mb', doc: 'Size of a request head' }).prefault('64kb'),
       headers: count(1, 10_000, 'Number of header fields of a request').default(128),
       target: size({ min: '64b', max: '1mb', doc: 'Size of a request target' }).prefault('16kb'),
-      connections: count(1, 10_000_000, 'Number of client connections at a time').default(20_000),
+      connections: count(1, 10_000_000, 'Number of client connections at a time, over all workers').default(20_000),
+      ...processLimitsShape,
     })
     .prefault({})
     .meta({ description: 'How much clients may ask for' }),
   dns: dnsSchema,
+  minimumRate: minimumRateSchema,
   accessLog: checked(accessLog, 'off, stdout, or the path of a file').default('off'),
   calls: z
     .strictObject({ keep: count(0, 1_000_000_000, 'Rows that are kept; 0 keeps no call log').default(200_000) })

@@ -84,3 +84,13 @@ export const enter = (exchange: ServerExchange, snapshot: Snapshot, observer: Ca
     call.fail(error)
   }
 }
+
+/** Answers a request with an error before anything else of it is looked at. */
+export const refuse = (
+  exchange: ServerExchange,
+  snapshot: Snapshot,
+  observer: CallObserver,
+  error: GatewayError,
+): void => {
+  new GatewayCall(exchange, snapshot, observer).fail(error)
+}

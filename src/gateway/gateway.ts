@@ -4,17 +4,18 @@ import type { GatewayError } from '#base/errors'
 import { uuidv7 } from '#base/ids'
 import { runSteps, runStepsInTurns } from '#base/steps'
 import type { Document } from '#config/document'
-import type { PeerInfo } from '#http/message'
+import type { PeerInfo, ServerExchange } from '#http/message'
 import { createHttpServer, type HttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
 import type { Counters } from '#storage/counters'
 import { type CompileContext, compile, compileSteps, type Units } from './compile.ts'
 import type { ResolvedAddress } from './endpoint.ts'
-import { enter } from './entry.ts'
+import { enter, refuse } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
 import { alone, GuardRegistry, type GuardState, type WorkerPlace } from './guard.ts'
 import type { HealthTable } from './health/health-table.ts'
 import { LongCalls } from './long-calls.ts'
+import { ProcessLimits } from './overload/process-limits.ts'
 import { renderProblem } from './respond-error.ts'
 import { type MirrorCounts, type MirrorReport, noMirrorCounts, sparingly } from './shaping/mirror.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -49,6 +50,8 @@ export type GatewayLoad = {
   upstreamIdle: number
   timers: number
   requests: number
+  /** Calls refused because of limits of the whole process. */
+  refusals: number
   upstreams: GuardState[]
 }
 
@@ -75,7 +78,9 @@ export type Gateway = {
 /** Makes the data path; it refuses everything with 404 until the first `apply`. */
 export const createGateway = (options: GatewayOptions, document: Document, revision: number): Gateway => {
   const wheel = new TimerWheel()
-  const guards = new GuardRegistry(options.place ?? alone())
+  const place = options.place ?? alone()
+  const guards = new GuardRegistry(place)
+  const processLimits = new ProcessLimits(place)
   const upstreams = new UpstreamRegistry(wheel, guards, {
     ...(options.health && { table: options.health }),
     ...(options.onUpstream && { onEvent: options.onUpstream }),
@@ -97,7 +102,18 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     activeCalls--
     options.observer(call, outcome)
   }
-  const refuse = (error: GatewayError, peer: PeerInfo, startedMono: number) => {
+  const countedObserver: CallObserver = (call, outcome) => {
+    processLimits.leave()
+    observer(call, outcome)
+  }
+  /** Under limits of the whole process calls are asked for before anything is done for them. */
+  const admit = (exchange: ServerExchange): void => {
+    const admitted = processLimits.enter()
+    if (admitted === 'counted') enter(exchange, snapshot, countedObserver)
+    else if (admitted === 'uncounted') enter(exchange, snapshot, observer)
+    else refuse(exchange, snapshot, observer, admitted)
+  }
+  const renderInvalid = (error: GatewayError, peer: PeerInfo, startedMono: number) => {
     const requestId = uuidv7()
     const durationMs = startedMono === 0 ? 0 : monotonicMs() - startedMono
     options.onInvalid(error, {
@@ -110,22 +126,26 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     rendered.headers.push('x-request-id', requestId)
     return rendered
   }
-  const { limits, timeouts } = document.settings
+  const { limits, timeouts, minimumRate } = document.settings
+  processLimits.apply(limits, minimumRate)
   const server: HttpServer = createHttpServer({
     wheel,
     limits: { ...limits },
+    connections: processLimits.connections,
     timeouts: { requestHead: timeouts.requestHead, idle: timeouts.idle },
     direct: options.directAccept ?? true,
     onExchange: exchange => {
       activeCalls++
-      enter(exchange, snapshot, observer)
+      if (processLimits.active) admit(exchange)
+      else enter(exchange, snapshot, observer)
     },
-    onInvalid: refuse,
+    onInvalid: renderInvalid,
   })
   const serve = (next: Snapshot, settings: Document['settings']): void => {
     snapshot = next
     server.context.limits = { ...settings.limits }
     server.context.timeouts = { requestHead: settings.timeouts.requestHead, idle: settings.timeouts.idle }
+    processLimits.apply(settings.limits, settings.minimumRate)
     longCalls.recheck(next)
   }
   return {
@@ -147,6 +167,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     },
     close: () => {
       server.close()
+      processLimits.close()
       wheel.close()
     },
     load: () => {
@@ -163,6 +184,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
         upstreamIdle,
         timers: wheel.size,
         requests: server.context.requests,
+        refusals: processLimits.refusals,
         upstreams: guards.states(),
       }
     },

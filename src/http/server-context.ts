@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from './headers.ts'
 import type { PeerInfo, ServerExchange } from './message.ts'
+import type { PaceRules } from './pace.ts'
 import type { OnBytes } from './socket-reading.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
@@ -20,6 +21,13 @@ export interface Connection {
   drain(): void
   /** Answers with an error before anything was asked, and closes. */
   refuse(error: GatewayError): void
+  /** Ends what has been too slow; called about every second where minimum rates are set. */
+  checkPace(rules: PaceRules, now: number): void
+}
+
+/** The connections of one server; `total` counts also those of other servers that share its limit. */
+export interface ConnectionSet extends Set<Connection> {
+  readonly total?: number
 }
 
 /** Makes the socket of an accepted connection; its bytes go to `onBytes`. */
@@ -30,7 +38,7 @@ export type ServerContext = {
   limits: ServerLimits
   timeouts: ServerTimeouts
   readonly wheel: TimerWheel
-  readonly connections: Set<Connection>
+  readonly connections: ConnectionSet
   draining: boolean
   /** False writes and reads by the documented ways of Node only. */
   readonly direct: boolean

@@ -2,11 +2,18 @@ import { GatewayError } from '#base/errors'
 import { ServerConnection } from './http1/server-connection.ts'
 import { openServerSession, ServerSession } from './http2/server-session.ts'
 import type { ServerExchange } from './message.ts'
-import type { Connection, OpenSocket, ServerContext, ServerLimits, ServerTimeouts } from './server-context.ts'
+import type {
+  Connection,
+  ConnectionSet,
+  OpenSocket,
+  ServerContext,
+  ServerLimits,
+  ServerTimeouts,
+} from './server-context.ts'
 import { createSocketServer, listen, type SocketServer, stopListening } from './socket-reading.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
-export type { ServerLimits, ServerTimeouts } from './server-context.ts'
+export type { Connection, ConnectionSet, ServerLimits, ServerTimeouts } from './server-context.ts'
 
 export type HttpServerOptions = {
   wheel: TimerWheel
@@ -14,6 +21,8 @@ export type HttpServerOptions = {
   timeouts: ServerTimeouts
   onExchange: (exchange: ServerExchange) => void
   onInvalid: ServerContext['onInvalid']
+  /** Where connections are kept; another one counts those of several servers. */
+  connections?: ConnectionSet
   /** False reads and writes by the documented ways only, without the internals of Node. */
   direct?: boolean
 }
@@ -60,7 +69,7 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
     limits: options.limits,
     timeouts: options.timeouts,
     wheel: options.wheel,
-    connections: new Set(),
+    connections: options.connections ?? new Set(),
     draining: false,
     direct: options.direct ?? true,
     requests: 0,
@@ -68,13 +77,14 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
     onInvalid: options.onInvalid,
   }
   const accept = (open: OpenSocket, protocol: Protocol): void => {
+    const { connections, limits } = context
     const connection = connectionFor(context, open, protocol)
-    const excess = context.connections.size - context.limits.connections
-    if (excess >= refusedAtOnce) connection.destroy()
-    else {
-      context.connections.add(connection)
-      if (excess >= 0) connection.refuse(new GatewayError('overloaded'))
-    }
+    connections.add(connection)
+    const excess = (connections.total ?? connections.size) - limits.connections
+    if (excess > refusedAtOnce) {
+      connections.delete(connection)
+      connection.destroy()
+    } else if (excess > 0) connection.refuse(new GatewayError('overloaded'))
   }
   const servers: SocketServer[] = []
   const announce = (): void => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type DirectWriter, type WriteDirectly, writeDirectly } from './direct-write.ts'
+import { unsentLimit } from './unsent.ts'
 
 /**
  * Up to this size bytes are written as a latin1 string: libuv tries the write at once from the stack, and nothing is
@@ -10,8 +11,6 @@ const slabSize = 65_536
 const maxFreeSlabs = 64
 const free: Buffer[] = []
 
-/** Unsent bytes above which a writer asks its source to wait. */
-const highWater = 262_144
 /** Text that waits for the end of the turn is sent at once when it has grown to this. */
 const maxQueued = 65_536
 /** Sockets that may wait for the end of a turn: a loop that is behind must not hold back the first for the last. */
@@ -67,7 +66,7 @@ export class SocketWriter implements DirectWriter {
 
   /** False when a source should wait for the socket's `drain`. */
   get ready(): boolean {
-    return this.#socket.writableLength < highWater
+    return this.#socket.writableLength < unsentLimit.bytes
   }
 
   /** Hands over what waits now; to be called before the socket is ended or reset. */

@@ -6,6 +6,7 @@ import { fieldLines } from '../field-lines.ts'
 import { checkIncompleteHead, findHead, tooLarge } from '../find-head.ts'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink, PeerInfo } from '../message.ts'
+import { type PaceRules, SocketPace } from '../pace.ts'
 import { parseRequestHead } from '../parse-head.ts'
 import { splitTarget } from '../request-target.ts'
 import type { Connection, OpenSocket, ServerContext } from '../server-context.ts'
@@ -59,6 +60,7 @@ export class ServerConnection implements BodySink, Connection {
   #raw: RawSocketStream | null = null
   #discarded = 0
   #closed = false
+  #pace: SocketPace | null = null
   #toHttp2: ((socket: Socket) => OnBytes) | null
   #successor: OnBytes | null = null
   #served = false
@@ -99,6 +101,17 @@ export class ServerConnection implements BodySink, Connection {
 
   refuse(error: GatewayError): void {
     this.#refuse(error)
+  }
+
+  checkPace(rules: PaceRules, now: number): void {
+    const waits = this.#phase === 'body' && this.#sink !== null && !this.#bodyPaused
+    const slow = this.#ownPace.judge(rules, waits ? (this.#exchange?.bytesIn ?? -1) : -1, now)
+    if (slow === 'response') this.#socket.destroy()
+    else if (slow === 'request') this.#refuse(new GatewayError('request-timeout'))
+  }
+
+  get #ownPace(): SocketPace {
+    return (this.#pace ??= new SocketPace(this.#socket))
   }
 
   // ---- what the exchange asks for
@@ -166,7 +179,10 @@ export class ServerConnection implements BodySink, Connection {
 
   /** A client that does not read holds memory: it gets as long as an idle one. */
   #keepsUp(ready: boolean): boolean {
-    if (!ready && this.#phase === 'wait') this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
+    if (!ready && this.#phase === 'wait') {
+      this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
+      this.#ownPace.note()
+    }
     return ready
   }
 
@@ -424,6 +440,8 @@ export class ServerConnection implements BodySink, Connection {
   #onTimeout(): void {
     if (this.#phase === 'head' && this.requestStartedMono !== 0) this.#refuse(new GatewayError('request-timeout'))
     else if (this.#phase === 'body' && this.#sink !== null) this.#refuse(new GatewayError('request-timeout'))
+    // One that reads slowly gets as long as it needs.
+    else if (this.#pace?.takes() === true) this.#context.wheel.set(this.#timer, this.#context.timeouts.idle)
     else if (this.#phase === 'head' && !this.#closed) this.#linger()
     else this.#socket.destroy()
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type DirectWriter, type WriteDirectly, writeDirectly } from '../direct-write.ts'
+import { unsentLimit } from '../unsent.ts'
 import { defaultFrameSize, flags, frameHeaderSize, frameTypes } from './frames.ts'
 
 const slabSize = 65_536
@@ -12,8 +13,6 @@ const release = (slab: Buffer): void => {
 
 /** Up to this size bytes leave as a string, which needs no memory of its own (see ../socket-writer.ts). */
 const stringLimit = 16_384
-/** Unsent bytes above which whoever writes is asked to wait. */
-const highWater = 262_144
 
 const waiting: Output[] = []
 
@@ -49,7 +48,7 @@ export class Output implements DirectWriter {
   }
 
   get congested(): boolean {
-    return this.waiting >= highWater
+    return this.waiting >= unsentLimit.bytes
   }
 
   /** Room for `size` bytes, at most 32 kB; `position` says where it begins. */

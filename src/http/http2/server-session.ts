@@ -3,6 +3,7 @@ import { monotonicMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
 import { peerInfo } from '../http1/peer-info.ts'
 import type { PeerInfo } from '../message.ts'
+import { type PaceRules, SocketPace } from '../pace.ts'
 import type { Connection, OpenSocket, ServerContext } from '../server-context.ts'
 import { Timer } from '../timer-wheel.ts'
 import { ConnectionError, errorCodes, protocolError } from './error-codes.ts'
@@ -32,6 +33,7 @@ export class ServerSession extends Session implements Connection {
   readonly peer: PeerInfo
   readonly #context: ServerContext
   readonly #timer: Timer
+  #pace: SocketPace | null = null
   readonly #fields = new RequestFields()
   readonly #resets: FloodGuard
   #prefaceSeen = 0
@@ -61,6 +63,12 @@ export class ServerSession extends Session implements Connection {
 
   destroy(): void {
     this.socket.destroy()
+  }
+
+  checkPace(rules: PaceRules, now: number): void {
+    if (rules.request > 0)
+      for (const stream of [...this.streams.values()]) (stream as Http2Exchange).checkPace(rules, now)
+    if ((this.#pace ??= new SocketPace(this.socket)).judge(rules, -1, now) !== null) this.destroy()
   }
 
   drain(): void {

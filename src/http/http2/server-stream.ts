@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors'
 import type { HeaderList } from '../headers.ts'
 import type { BodySink, ExchangeListener, Framing, PeerInfo, RawStream, ServerExchange } from '../message.ts'
+import { Pace, type PaceRules } from '../pace.ts'
 import { Timer } from '../timer-wheel.ts'
 import { errorCodes } from './error-codes.ts'
 import { blockBound } from './hpack-encoder.ts'
@@ -44,6 +45,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
   #bodyless = false
   #remaining = -1
   #timer: Timer | null = null
+  #pace: Pace | null = null
 
   constructor(
     session: ServerSession,
@@ -292,6 +294,13 @@ export class Http2Exchange extends Stream implements ServerExchange {
   protected override onSendable(): void {
     if (this.#tunnel === null) this.listener?.onDrain()
     else this.#tunnel.onDrain?.()
+  }
+
+  /** Ends a body that arrives too slowly while somebody waits for it. */
+  checkPace({ request, grace }: PaceRules, now: number): void {
+    if (this.closed || this.responseStarted) return
+    const waits = this.#sink !== null && !this.remoteEnded && !this.paused && !this.patient
+    if ((this.#pace ??= new Pace()).tooSlow(waits ? this.bytesIn : -1, request, grace, now)) this.#onTimeout()
   }
 
   #onTimeout(): void {
