@@ -29,37 +29,40 @@ const statusRange = z
 
 const status = count(400, 599, 'A status of 400 or above')
 
-const active = z
-  .strictObject({
-    type: z.enum(['http', 'tcp']).default('http').meta({ description: 'How a target is asked' }),
-    path: z
-      .string()
-      .regex(/^\/[\x21-\x7e]*$/, 'must begin with "/" and hold no spaces')
-      .default('/')
-      .meta({ description: 'Asked for by http; the base path of the target does not stand before it' }),
-    method: z.enum(['GET', 'HEAD', 'OPTIONS']).default('GET').meta({ description: 'Method of http' }),
-    headers: z
-      .record(fieldName, headerValue)
-      .transform((fields, context) => Object.entries(lowerCaseFields(fields, context)).flat())
-      .prefault({})
-      .meta({ description: 'Header fields of http' }),
-    expect: z
-      .array(statusRange)
-      .min(1)
-      .max(20)
-      .prefault(['200-399'])
-      .meta({ description: 'Statuses of a healthy target' }),
-    port: count(1, 65_535, '').nullable().default(null).meta({ description: 'Another port than that of the target' }),
-    interval: duration({ min: '10ms', max: '1h', doc: 'Time between two checks, give or take a tenth' }).prefault('5s'),
-    timeout: duration({ min: '10ms', max: '10m', doc: 'Until a check has failed' }).prefault('2s'),
-    healthyAfter: count(1, 100, 'Good checks in a row that bring a target back').default(2),
-    unhealthyAfter: count(1, 100, 'Bad checks in a row that take a target out').default(3),
-    initial: z
-      .enum(['healthy', 'unhealthy'])
-      .default('healthy')
-      .meta({ description: 'What a target is before it was checked' }),
-  })
-  .transform(checks => ({ ...checks, service: '' }))
+const active = z.strictObject({
+  type: z.enum(['http', 'tcp', 'grpc']).default('http').meta({ description: 'How a target is asked' }),
+  path: z
+    .string()
+    .regex(/^\/[\x21-\x7e]*$/, 'must begin with "/" and hold no spaces')
+    .default('/')
+    .meta({ description: 'Asked for by http; the base path of the target does not stand before it' }),
+  method: z.enum(['GET', 'HEAD', 'OPTIONS']).default('GET').meta({ description: 'Method of http' }),
+  headers: z
+    .record(fieldName, headerValue)
+    .transform((fields, context) => Object.entries(lowerCaseFields(fields, context)).flat())
+    .prefault({})
+    .meta({ description: 'Header fields of http' }),
+  expect: z
+    .array(statusRange)
+    .min(1)
+    .max(20)
+    .prefault(['200-399'])
+    .meta({ description: 'Statuses of a healthy target' }),
+  service: z
+    .string()
+    .max(256)
+    .default('')
+    .meta({ description: 'Service that grpc asks about; the server as a whole unless set' }),
+  port: count(1, 65_535, '').nullable().default(null).meta({ description: 'Another port than that of the target' }),
+  interval: duration({ min: '10ms', max: '1h', doc: 'Time between two checks, give or take a tenth' }).prefault('5s'),
+  timeout: duration({ min: '10ms', max: '10m', doc: 'Until a check has failed' }).prefault('2s'),
+  healthyAfter: count(1, 100, 'Good checks in a row that bring a target back').default(2),
+  unhealthyAfter: count(1, 100, 'Bad checks in a row that take a target out').default(3),
+  initial: z
+    .enum(['healthy', 'unhealthy'])
+    .default('healthy')
+    .meta({ description: 'What a target is before it was checked' }),
+})
 
 const passive = z.strictObject({
   failures: count(1, 10_000, '')

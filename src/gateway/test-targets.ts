@@ -1,3 +1,4 @@
+import { retrySchema } from '#config/resilience-schema'
 import { TargetLoad } from './balance/target-load.ts'
 import type { HealthTable } from './health/health-table.ts'
 import { type BalanceCall, Target, type TargetOptions } from './target.ts'
@@ -26,6 +27,17 @@ export const testTarget = (name: string, weight = 1, active = 0, more: Partial<T
   })
 }
 
+/** An upstream without targets; nothing is tried twice. */
+export const testConfig: UpstreamConfig = {
+  name: 'test',
+  targets: [],
+  balance: 'round-robin',
+  timeouts: { connect: 1000, response: 1000, total: 1000 },
+  retry: retrySchema.parse({ attempts: 0 }),
+  preserveHost: false,
+  headers: [],
+}
+
 /** An upstream over `targets`; with a table their health counts. */
 export const testUpstream = (
   config: Partial<UpstreamConfig>,
@@ -34,15 +46,7 @@ export const testUpstream = (
   clock?: () => number,
 ): BalancedUpstream =>
   new BalancedUpstream({
-    config: {
-      name: 'test',
-      targets: [],
-      balance: 'round-robin',
-      timeouts: { connect: 1000, response: 1000, total: 1000 },
-      preserveHost: false,
-      headers: [],
-      ...config,
-    } as UpstreamConfig,
+    config: { ...testConfig, ...config },
     targets,
     guard: null as never,
     table,

@@ -178,7 +178,11 @@ export class UpstreamRegistry {
     const check: Slot | null =
       active === null
         ? null
-        : table.open(checkKey(endpoint, place.authority, active), now, active.initial === 'unhealthy' ? 1 : 0)
+        : table.open(
+            checkKey(`${config.protocol ?? 'h1'} ${endpoint}`, place.authority, active),
+            now,
+            active.initial === 'unhealthy' ? 1 : 0,
+          )
     const ejection =
       passive === null
         ? null

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -37,6 +38,9 @@ const calls = async (count: number): Promise<string[]> => {
   for (let i = 0; i < count; i++) bodies.push(await call())
   return bodies
 }
+
+const openConnections = (server: Server): Promise<number> =>
+  new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))))
 
 const serve = async (url: string, upstream: object = {}): Promise<void> => {
   const settings = { dns: { servers: [`127.0.0.1:${dns.port}`], minTtl: '30ms' } }
@@ -79,6 +83,27 @@ test('all addresses of a name are called, and a change in DNS is followed withou
     return seen.slice(-12).every(name => name !== 'a') && seen.includes('c') ? true : null
   }, 'the new addresses')
   assert.deepEqual([...new Set(seen)].sort(), seen.includes('a') ? ['a', 'b', 'c'] : ['b', 'c'], 'no call failed')
+})
+
+test('a call under way at an address that goes is finished there', async t => {
+  let answer = (): void => {}
+  const server = createServer((_, response) => {
+    answer = () => void response.end('at last')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.6', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  await origin('new', '127.0.0.7', port)
+  dns.zone.set('slow.test', [{ type: 'A', address: '127.0.0.6' }])
+  await serve(`http://slow.test:${port}`)
+  const first = rawCall(portico.gatewayPort, get('/'))
+  await once(server, 'request')
+  dns.zone.set('slow.test', [{ type: 'A', address: '127.0.0.7' }])
+  await eventually(async () => (portico.output().includes('"addresses":"127.0.0.7"') ? true : null), 'the change')
+  await eventually(async () => ((await call()) === 'new' ? true : null), 'calls to the new address')
+  answer()
+  assert.equal((await first).body.toString(), 'at last')
+  await eventually(async () => ((await openConnections(server)) === 0 ? true : null), 'its connection to be closed')
 })
 
 test('a resolver that fails leaves the last good addresses, and a name that vanished too', async () => {

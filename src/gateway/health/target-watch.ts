@@ -81,7 +81,7 @@ export class TargetWatch {
       const state = this.#table.open(stateKey(endpoint, target), now)
       if (state !== null) named.add(state.index)
       if (active === null) return []
-      const key = checkKey(endpoint, place.authority, active)
+      const key = checkKey(`${target.protocol} ${endpoint}`, place.authority, active)
       const slot = this.#table.open(key, now, active.initial === 'unhealthy' ? 1 : 0)
       if (slot === null) return []
       named.add(slot.index)
@@ -97,7 +97,8 @@ export class TargetWatch {
                 onEvent: () => this.#onEvent({ kind: 'returned', upstream, target: name, details: {} }),
               }),
             ]
-      const checkPlace = { origin: originOf(place, address), authority: place.authority }
+      const { protocol } = target
+      const checkPlace = { origin: originOf(place, address), authority: place.authority, protocol }
       return [{ key, place: checkPlace, rules: active, slot, target: name, upstreams: [upstream], ejections }]
     })
   }
