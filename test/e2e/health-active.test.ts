@@ -38,7 +38,7 @@ const names = async (count = 8): Promise<string> => {
   return [...seen].sort().join('')
 }
 
-const active = { path: '/healthz', interval: '20ms', timeout: '500ms', healthyAfter: 2, unhealthyAfter: 3 }
+const active = { path: '/healthz', interval: '20ms', timeout: '5s', healthyAfter: 2, unhealthyAfter: 3 }
 
 const checksOf = ({ requests }: ScriptedOrigin): number => requests.filter(({ target }) => target === '/healthz').length
 

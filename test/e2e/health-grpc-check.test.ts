@@ -23,7 +23,7 @@ const healthOf = async (): Promise<string[]> => {
 const becomes = (...wanted: string[]): Promise<boolean> =>
   eventually(async () => (JSON.stringify(await healthOf()) === JSON.stringify(wanted) ? true : null), wanted.join())
 
-const active = { interval: '20ms', timeout: '500ms', unhealthyAfter: 2 }
+const active = { interval: '20ms', timeout: '5s', unhealthyAfter: 2 }
 
 test('a gRPC server is asked by the health-checking protocol, as a whole or for one service', async t => {
   const asked = new Set<string>()
@@ -39,16 +39,16 @@ test('a gRPC server is asked by the health-checking protocol, as a whole or for 
         path: '/grpc.health.v1.Health/Check',
         requestStream: false,
         responseStream: false,
-        requestDeserialize: (bytes: Buffer) => bytes.subarray(2).toString(),
-        requestSerialize: (text: string) => Buffer.from(text),
+        requestDeserialize: (bytes: Buffer) => ({ service: bytes.subarray(2).toString() }),
+        requestSerialize: ({ service }: { service: string }) => Buffer.from(service),
         responseSerialize: (status: number) => Buffer.from([0x08, status]),
         responseDeserialize: (bytes: Buffer) => bytes[1] ?? 0,
       },
     },
     {
-      Check: ({ request }: { request: string }, reply: sendUnaryData<number>) => {
-        asked.add(request)
-        reply(null, statuses.get(request) ?? 3)
+      Check: ({ request: { service } }: { request: { service: string } }, reply: sendUnaryData<number>) => {
+        asked.add(service)
+        reply(null, statuses.get(service) ?? 3)
       },
     },
   )

@@ -9,6 +9,8 @@ import type { CheckPlace, CheckRun } from './check-target.ts'
 const maxHead = 65_536
 const maxFields = 256
 const maxAnswer = 16_384
+/** The engine's own limits come first; its clock is coarse. */
+const graceMs = 250
 
 /** What of an answer decides: null as long as it is not known yet. */
 type Judge = {
@@ -36,7 +38,10 @@ const ask = (
     pool.close()
   }
   const result = new Promise<string | null>(resolve => {
+    // Whatever happens below, a check has an end.
+    const limit = setTimeout(() => settle({ problem: 'timeout' }), timeout + graceMs)
     const settle = ({ problem }: Verdict): void => {
+      clearTimeout(limit)
       resolve(problem)
       abandon()
     }

@@ -4,8 +4,8 @@ import { messageFrame, readFrames } from './frames.ts'
 /** The method of the health-checking protocol (grpc/doc/health-checking.md). */
 export const healthCheckTarget = '/grpc.health.v1.Health/Check'
 
-/** What a call of it has beside the fields of every request. */
-export const healthCheckHeaders: HeaderList = ['content-type', 'application/grpc', 'te', 'trailers']
+/** What a call of it has beside the fields of every request; the engine adds `te: trailers`. */
+export const healthCheckHeaders: HeaderList = ['content-type', 'application/grpc']
 
 export type ServingStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN'
 
