@@ -46,6 +46,7 @@ const options: AdminOptions = {
     if (input.url === 'nonsense') throw new GatewayError('bad-request', { detail: 'no such URL' })
     return { route: 'orders' }
   },
+  upstreams: async query => ({ items: [query], nextCursor: null }),
   readiness: () => readiness,
   log: message => logged.push(message),
 }
@@ -221,6 +222,12 @@ describe('admin API: paths and methods', () => {
 describe('admin API: state', () => {
   it('gives status and metrics of the program', async () => {
     assert.deepEqual(await askJson('/api/status'), { snapshot: { revision: 7 } })
+    assert.deepEqual(await askJson('/api/upstreams?name=orders&limit=7&cursor=a'), {
+      items: [{ name: 'orders', after: 'a', limit: 7 }],
+      nextCursor: null,
+    })
+    for (const query of ['limit=0', 'limit=1001', 'limit=x', 'named=a', 'name=a&name=b', `name=${'a'.repeat(300)}`])
+      await expectProblem(`/api/upstreams?${query}`, 400, 'invalid-parameter')
     const metrics = await ask('/metrics')
     assert.match(String(metrics.headers['content-type']), /^text\/plain; version=0\.0\.4/)
     assert.equal(metrics.body, 'portico_connections 1\n')

@@ -58,6 +58,44 @@ const object = <Properties extends object>(description: string, properties: Prop
 
 export const callSchema = object('One logged call.', callProperties)
 
+const upstreamSchema = object('Where calls of a service go.', {
+  name: string('Name of the service, or of the AI provider.', 'orders'),
+  balance: string('How a target is chosen.', 'round-robin'),
+  panic: { type: 'boolean', description: 'Whether all targets are used because too few are healthy.' },
+  targets: {
+    type: 'array',
+    description: 'One for each address that is known of a host name.',
+    items: { $ref: '#/components/schemas/Target' },
+  },
+})
+
+const targetSchema = object('One address of an upstream.', {
+  url: string('As configured.', 'http://orders.internal:9000'),
+  address: {
+    type: ['string', 'null'],
+    description: 'The address that the host name resolved to; null where the system resolves it.',
+    examples: ['10.0.0.7'],
+  },
+  weight: count('Share of the traffic in relation to the other targets.', 1),
+  share: { type: 'number', minimum: 0, description: 'What counts of the weight now.', examples: [1] },
+  priority: count('Priority of its SRV record; the lowest usable one is called.', 0),
+  health: {
+    type: 'string',
+    enum: ['healthy', 'unhealthy', 'ejected', 'trial'],
+    description: 'Unhealthy by active checks, ejected by its calls, or on trial: one call decides.',
+  },
+  ejectedUntil: { type: ['string', 'null'], format: 'date-time', description: 'When it may come back.' },
+  ejections: count('How often it was ejected.', 0),
+  checks: count('Active checks so far.', 120),
+  active: count('Calls under way.', 3),
+  latencyMs: {
+    type: ['number', 'null'],
+    minimum: 0,
+    description: 'Time that an answer is expected to take; only for peak-ewma.',
+    examples: [12.5],
+  },
+})
+
 /** The named schemas of the admin API. */
 export const schemas = {
   Call: callSchema,
@@ -65,6 +103,12 @@ export const schemas = {
     items: { type: 'array', description: 'Newest first.', items: { $ref: '#/components/schemas/Call' } },
     nextCursor: { type: ['string', 'null'], description: 'For the next page; null on the last one.' },
   }),
+  UpstreamPage: object('One page of a list.', {
+    items: { type: 'array', description: 'In order of their names.', items: { $ref: '#/components/schemas/Upstream' } },
+    nextCursor: { type: ['string', 'null'], description: 'For the next page; null on the last one.' },
+  }),
+  Upstream: upstreamSchema,
+  Target: targetSchema,
   Health: object('Whether the program runs or serves.', {
     status: { type: 'string', enum: ['live', 'ready', 'starting', 'draining'], description: 'The state.' },
   }),

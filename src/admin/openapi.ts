@@ -37,6 +37,14 @@ const parameter = (name: string, description: string, schema: object, example: u
 
 const text = { type: 'string', maxLength: 1024 }
 
+const limitParameter = (usual: number) =>
+  parameter(
+    'limit',
+    'The most items of one page.',
+    { type: 'integer', minimum: 1, maximum: 1000, default: usual },
+    usual,
+  )
+
 const callParameters = [
   parameter('service', 'Name of the service.', text, 'orders'),
   parameter('route', 'Template of the route.', text, '/orders/{id}'),
@@ -61,7 +69,7 @@ const callParameters = [
     text,
     'orders/7',
   ),
-  parameter('limit', 'The most items of one page.', { type: 'integer', minimum: 1, maximum: 1000, default: 50 }, 50),
+  limitParameter(50),
   parameter(
     'cursor',
     'The `nextCursor` of the page before; the other parameters stay as they were.',
@@ -118,6 +126,22 @@ export const adminDocument = {
         responses: {
           '200': success('Snapshot, workers, engines and the last reload error.', jsonContent('Status')),
           ...failures('401'),
+        },
+      },
+    },
+    '/api/upstreams': {
+      get: {
+        operationId: 'listUpstreams',
+        tags: ['state'],
+        summary: 'List upstreams with their targets, by name',
+        parameters: [
+          parameter('name', 'Name of one upstream.', text, 'orders'),
+          limitParameter(100),
+          parameter('cursor', 'The `nextCursor` of the page before.', text, 'orders'),
+        ],
+        responses: {
+          '200': success('Upstreams as all workers see them now.', jsonContent('UpstreamPage')),
+          ...failures('400', '401'),
         },
       },
     },

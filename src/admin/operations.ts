@@ -7,6 +7,7 @@ import { callView } from './call-view.ts'
 import { readCallsQuery, wrongParameter } from './calls-query.ts'
 import { adminDocument } from './openapi.ts'
 import { readJson } from './read-json.ts'
+import { readUpstreamsQuery, type UpstreamsQuery } from './upstreams-query.ts'
 
 /** What the admin API asks of the running program. */
 export type AdminOptions = {
@@ -16,6 +17,7 @@ export type AdminOptions = {
   /** The metrics page in the Prometheus text format. */
   metrics(): Promise<string>
   explain(input: ExplainInput): Promise<object>
+  upstreams(query: UpstreamsQuery): Promise<object>
   /** `ready` while a snapshot is served and new calls are wanted. */
   readiness(): 'starting' | 'ready' | 'draining'
   /** Brings calls that ended just now into the store. */
@@ -80,6 +82,8 @@ const getCall: Operation = async (options, { parameter }) => {
 const explain: Operation = async (options, { exchange }) =>
   json(await options.explain(await readJson(exchange, explainLimit, explainSchema)))
 
+const upstreams: Operation = async (options, { query }) => json(await options.upstreams(readUpstreamsQuery(query)))
+
 const openapi: Operation = () => json(adminDocument)
 
 /** Every path of the API with its operations; `open` ones need no token. A last `{…}` stands for one segment. */
@@ -89,6 +93,7 @@ export const operations: readonly { path: string; methods: Record<string, Operat
   { path: '/api/status', methods: { GET: status } },
   { path: '/api/calls', methods: { GET: listCalls } },
   { path: '/api/calls/{requestId}', methods: { GET: getCall } },
+  { path: '/api/upstreams', methods: { GET: upstreams } },
   { path: '/api/explain', methods: { POST: explain } },
   { path: '/api/openapi.json', methods: { GET: openapi } },
   { path: '/metrics', methods: { GET: metrics } },

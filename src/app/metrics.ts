@@ -1,6 +1,8 @@
 import { gatewayGauges, mirrorCounters, processGauges } from '#analytics/gauges'
 import type { MetricsSnapshot } from '#analytics/metrics'
 import { renderPrometheus } from '#analytics/render-prometheus'
+import { upstreamGauges } from '#analytics/upstream-gauges'
+import { mergeViews } from '#gateway/health/upstream-view'
 import type { WorkerReport } from './worker-messages.ts'
 
 /** The Prometheus page: what the workers counted, merged, and the gauges of the whole process. */
@@ -27,6 +29,11 @@ export const renderMetrics = (
   })
   return renderPrometheus(
     [retired, ...reports.map(report => report.metrics)],
-    [...gauges, ...mirrorCounters(reports.map(({ mirrors }) => mirrors)), ...processGauges()],
+    [
+      ...gauges,
+      ...upstreamGauges(mergeViews(reports.map(({ watched }) => watched))),
+      ...mirrorCounters(reports.map(({ mirrors }) => mirrors)),
+      ...processGauges(),
+    ],
   )
 }

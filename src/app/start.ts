@@ -5,6 +5,7 @@ import type { Log } from '#base/log'
 import { version } from '#base/version'
 import { type ConfigError, formatConfigError } from '#config/errors'
 import { createHealthMemory, HealthTable } from '#gateway/health/health-table'
+import { mergeViews } from '#gateway/health/upstream-view'
 import { renderProblem } from '#gateway/respond-error'
 import { createHttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
@@ -115,7 +116,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     lastReloadError,
     engines: { calls: { engine: 'sqlite', ...calls.stats() } },
     workerRestarts: started.restarts,
-    workers: (await started.report()).map(({ metrics: _, mirrors: __, ...report }) => ({
+    workers: (await started.report()).map(({ metrics: _, mirrors: __, watched: ___, ...report }) => ({
       ...report,
       rss: process.memoryUsage.rss(),
     })),
@@ -134,6 +135,11 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
           url: input.url,
           headers: input.headers.flat(),
         }),
+      upstreams: async query => {
+        const found = mergeViews(await started.findUpstreams({ ...query, limit: query.limit + 1 }))
+        const items = found.slice(0, query.limit)
+        return { items, nextCursor: found.length > query.limit ? (items.at(-1)?.name ?? null) : null }
+      },
       readiness: () => (draining ? 'draining' : 'ready'),
       log: message => log('error', message),
     })

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { MetricsSnapshot } from '#analytics/metrics'
 import type { PackedDocument } from '#config/packed-document'
 import type { GatewayLoad } from '#gateway/gateway'
+import type { UpstreamQuestion, UpstreamView } from '#gateway/health/upstream-view'
 import type { MirrorCounts } from '#gateway/shaping/mirror'
 import type { Addresses } from './loader-messages.ts'
 
@@ -35,12 +36,15 @@ export type WorkerReport = {
   counterEvictions: number
   mirrors: MirrorCounts
   metrics: MetricsSnapshot
+  /** Upstreams whose targets can go out. */
+  watched: UpstreamView[]
 }
 
 export type ToWorker =
   | { kind: 'apply'; document: PackedDocument; revision: number }
   | { kind: 'resolve'; addresses: Addresses }
   | { kind: 'report'; id: number }
+  | { kind: 'find-upstreams'; id: number; question: UpstreamQuestion }
   | { kind: 'drain'; delayMs: number; deadlineMs: number }
   | { kind: 'reopen-logs' }
 
@@ -50,5 +54,6 @@ export type FromWorker =
   | { kind: 'applied'; revision: number }
   | { kind: 'apply-failed'; revision: number; message: string }
   | { kind: 'report'; id: number; report: WorkerReport }
+  | { kind: 'upstreams'; id: number; upstreams: UpstreamView[] }
   | { kind: 'drained' }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; details?: Record<string, unknown> }

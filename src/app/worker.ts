@@ -96,6 +96,7 @@ const report = (id: number): void => {
       counterEvictions: counters.stats().evictions,
       mirrors: { ...gateway.mirrors },
       metrics: metrics.snapshot(),
+      watched: gateway.watchedUpstreams(),
     },
   })
   loopDelay.reset()
@@ -114,6 +115,8 @@ port.on('message', (message: ToWorker) => {
   if (message.kind === 'apply') applying = applying.then(() => apply(message))
   else if (message.kind === 'resolve') gateway.resolve(message.addresses)
   else if (message.kind === 'report') report(message.id)
+  else if (message.kind === 'find-upstreams')
+    say({ kind: 'upstreams', id: message.id, upstreams: gateway.findUpstreams(message.question) })
   else if (message.kind === 'drain') void drain(message)
   else accessLog?.reopen()
 })

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { type MetricsSnapshot, mergeMetrics } from '#analytics/metrics'
 import type { Log } from '#base/log'
 import type { PackedDocument } from '#config/packed-document'
+import type { UpstreamQuestion, UpstreamView } from '#gateway/health/upstream-view'
 import { createSharedState, maxWorkers, releaseWorker } from '#gateway/overload/shared-state'
 import type { Addresses } from './loader-messages.ts'
 import { respawnDelay } from './respawn-delay.ts'
@@ -37,6 +38,8 @@ export type Workers = {
   /** Tells every worker, also those to come, what names stand for now. */
   resolve(addresses: Addresses): void
   report(): Promise<WorkerReport[]>
+  /** What each worker says of the upstreams that the question is about. */
+  findUpstreams(question: UpstreamQuestion): Promise<UpstreamView[][]>
   /** What workers that are gone had counted when they last reported. */
   readonly retired: MetricsSnapshot
   reopenLogs(): void
@@ -241,6 +244,18 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       broadcast({ kind: 'report', id })
       await done
       return reports
+    },
+    findUpstreams: async asked => {
+      const id = ++question
+      const answers: UpstreamView[][] = []
+      const done = collect((_, message) => {
+        if (message.kind !== 'upstreams' || message.id !== id) return false
+        answers.push(message.upstreams)
+        return true
+      }, reportTimeoutMs)
+      broadcast({ kind: 'find-upstreams', id, question: asked })
+      await done
+      return answers
     },
     reopenLogs: () => broadcast({ kind: 'reopen-logs' }),
     drain: async ({ delayMs, deadlineMs }) => {

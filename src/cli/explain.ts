@@ -69,8 +69,12 @@ const render = (explanation: Explanation): string => {
     )
     lines.push(`handler   ${handler}`)
   }
-  if (target !== null)
-    lines.push(`target    ${target.url} ${target.path}  (${target.balance} over ${target.targets.length})`)
+  if (target !== null) {
+    const { url, address, path, balance, targets, out, panic } = target
+    const chosen = url === '' ? 'none' : `${url}${address === null ? '' : ` (${address})`} ${path}`
+    lines.push(`target    ${chosen}  (${balance} over ${targets.length}${panic ? '; panic: all are used' : ''})`)
+    for (const one of out) lines.push(`out       ${one.target}  (${one.health})`)
+  }
   for (const { key, text } of shaping) lines.push(`${key.padEnd(10)}${text}`)
   if (problem !== null) lines.push(`answer    ${problem.status} ${problem.code}: ${problem.detail}`)
   for (const { id, reason } of rejected) lines.push(`rejected  ${id}  (${reason})`)

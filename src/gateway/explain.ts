@@ -8,6 +8,7 @@ import type { RouteShaping } from './shaping/compile-shaping.ts'
 import type { TemplateInput } from './shaping/path-template.ts'
 import type { Rewrite } from './shaping/rewrite.ts'
 import type { Route, Snapshot } from './snapshot.ts'
+import type { Target } from './target.ts'
 
 export type Explanation = {
   request: { method: string; host: string; path: string; query: string }
@@ -24,7 +25,17 @@ export type Explanation = {
   policies: { name: string; phase: string; scope: string }[]
   handler: string | null
   /** What the upstream would be asked; target chosen by a fresh turn of the balance. */
-  target: { url: string; path: string; balance: string; targets: string[] } | null
+  target: {
+    url: string
+    /** What its host name stands for; null where the system resolves it. */
+    address: string | null
+    path: string
+    balance: string
+    targets: string[]
+    /** Those that are not called at the moment, unless `panic` says that all are. */
+    out: { target: string; health: string }[]
+    panic: boolean
+  } | null
   /** What else the route does with the call, by the key of the configuration. */
   shaping: { key: string; text: string }[]
   rejected: { id: string; path: string; reason: string }[]
@@ -128,6 +139,8 @@ const shapingLines = (
   ...notes.map(([key, text]) => ({ key, text })),
 ]
 
+const nameOf = ({ url, address }: Target): string => (address === null ? url : `${url} (${address})`)
+
 const describe = (
   result: Explanation,
   snapshot: Snapshot,
@@ -167,8 +180,13 @@ const describe = (
   const rest = rewritten === null ? input.path.slice(route.stripPrefix.length) : rewritten.path
   result.target = {
     url: target?.url ?? '',
+    address: target?.address ?? null,
     path: (target?.basePath ?? '') + (rest.startsWith('/') ? rest : `/${rest}`),
     balance: upstream.config.balance,
-    targets: upstream.targets.map(({ url }) => url),
+    targets: upstream.targets.map(nameOf),
+    out: upstream.targets.flatMap(one =>
+      one.health === null || one.health.usable ? [] : [{ target: nameOf(one), health: one.health.state }],
+    ),
+    panic: upstream.panic,
   }
 }

@@ -14,6 +14,7 @@ import { enter, refuse } from './entry.ts'
 import type { CallObserver } from './gateway-call.ts'
 import { alone, GuardRegistry, type GuardState, type WorkerPlace } from './guard.ts'
 import type { HealthTable } from './health/health-table.ts'
+import { findUpstreams, type UpstreamQuestion, type UpstreamView, watchedUpstreams } from './health/upstream-view.ts'
 import { LongCalls } from './long-calls.ts'
 import { ProcessLimits } from './overload/process-limits.ts'
 import { renderProblem } from './respond-error.ts'
@@ -71,6 +72,10 @@ export type Gateway = {
   drain(times: { delayMs: number; deadlineMs: number }): Promise<void>
   close(): void
   load(): GatewayLoad
+  /** The upstreams that a question is about. */
+  findUpstreams(question: UpstreamQuestion): UpstreamView[]
+  /** Those whose targets can go out. */
+  watchedUpstreams(): UpstreamView[]
   readonly snapshot: Snapshot
   readonly mirrors: MirrorCounts
 }
@@ -156,6 +161,8 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     apply: (next, nextRevision) => serve(runSteps(compileSteps(next, compileContext(nextRevision))), next.settings),
     applyInTurns: async (next, nextRevision) =>
       serve(await runStepsInTurns(compileSteps(next, compileContext(nextRevision))), next.settings),
+    findUpstreams: question => findUpstreams(upstreams.upstreams, question),
+    watchedUpstreams: () => watchedUpstreams(upstreams.upstreams),
     resolve: addresses => upstreams.resolve(addresses),
     listen: where => server.listen(where),
     drain: async ({ delayMs, deadlineMs }) => {

@@ -78,6 +78,7 @@ export class BalancedUpstream implements Upstream {
   readonly #roster: Roster
   readonly #sticky: Sticky | null
   readonly #plain: boolean
+  readonly #watched: boolean
   #pick: PickTarget
   /** The one target there is to choose; null when there is something to think about. */
   #only: Target | null = null
@@ -90,6 +91,7 @@ export class BalancedUpstream implements Upstream {
     const { panicThreshold = 0, slowStart = 0, sticky = null } = config
     this.#roster = new Roster(targets, { table, panicThreshold, slowStart, onPanic, ...(clock && { clock }) })
     this.#sticky = sticky === null ? null : new Sticky(sticky, config.name, targets)
+    this.#watched = table !== null
     this.#plain = table === null && sticky === null
     this.#pick = this.#picker()
     this.#findOnly()
@@ -139,6 +141,16 @@ export class BalancedUpstream implements Upstream {
     this.#sticky?.replace(targets)
     this.#pick = this.#picker()
     this.#findOnly()
+  }
+
+  /** Looks at what changed, without a call. */
+  refresh(): void {
+    this.#roster.update()
+  }
+
+  /** Whether its targets can go out. */
+  get watched(): boolean {
+    return this.#watched
   }
 
   mayEject(maxPercent: number): boolean {

@@ -85,6 +85,14 @@ test('one stream of checks per target, with two workers, two services and four r
   const stamps: number[] = []
   for (const connection of a.connections) for (const _ of connection.requests) stamps.push(connection.index)
   assert.equal(new Set(stamps).size, stamps.length, 'each check has a connection of its own')
+  // Two streams would overlap: one waits for its answer and then for most of the interval.
+  const status = (await portico.console('/api/upstreams')).body as {
+    items: { name: string; targets: { checks: number }[] }[]
+  }
+  const counts = status.items.flatMap(({ targets }) => targets.map(({ checks }) => checks))
+  assert.equal(counts.length, 4)
+  assert.equal(new Set(counts).size, 1, 'they all read the same slot')
+  assert.ok(Math.abs((counts[0] as number) - checksOf(a)) <= 1, `${counts[0]} checks counted, ${checksOf(a)} arrived`)
 })
 
 test('a target is out from the beginning where it is unhealthy until proven otherwise', async () => {
@@ -125,4 +133,33 @@ test('a port that takes connections is enough for tcp', async () => {
   await a.stop()
   origins.splice(origins.indexOf(a), 1)
   await eventually(async () => ((await names()) === 'b' ? true : null), 'it to go')
+})
+
+test('health is seen in the API, in the metrics and by explain', async () => {
+  const [a, b] = [await origin('a'), await origin('b')]
+  const targets = [{ url: a.url, weight: 2 }, { url: b.url }]
+  await portico.reload(oneService('', {}, { targets, balance: 'peak-ewma', health: { active } }))
+  sick.add('b')
+  await eventually(async () => ((await names()) === 'a' ? true : null), 'it to go')
+  const page = (await portico.console('/api/upstreams?name=main')).body as {
+    items: { name: string; targets: Record<string, unknown>[] }[]
+    nextCursor: null
+  }
+  const [first = {}, second = {}] = page.items.flatMap(item => item.targets)
+  assert.deepEqual([first['url'], first['health'], first['weight'], first['active']], [a.url, 'healthy', 2, 0])
+  assert.deepEqual([second['url'], second['health']], [b.url, 'unhealthy'])
+  assert.ok((first['latencyMs'] as number) > 0)
+  assert.ok((second['checks'] as number) >= 3)
+  const metrics = String((await portico.console('/metrics')).body)
+  assert.match(metrics, new RegExp(`portico_upstream_target_healthy{upstream="main",target="${a.url}"} 1`))
+  assert.match(metrics, new RegExp(`portico_upstream_target_healthy{upstream="main",target="${b.url}"} 0`))
+  assert.match(metrics, /portico_upstream_panic{upstream="main"} 0/)
+  const explained = await portico.console('/api/explain', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ method: 'GET', url: '/x' }),
+  })
+  const { target } = explained.body as { target: { url: string; out: unknown } }
+  assert.equal(target.url, a.url)
+  assert.deepEqual(target.out, [{ target: b.url, health: 'unhealthy' }])
 })
