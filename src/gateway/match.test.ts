@@ -185,3 +185,27 @@ test('50,000 routes are told apart', () => {
     assert.equal(matcher.match(ask(`/s${index % 97}/r${index}/items/7`))?.route.id, String(index))
   assert.equal(matcher.match(ask('/s1/r2/items')), null)
 })
+
+test('a path of very many segments is matched by its beginning', () => {
+  const { template } = matcherOf({ path: '/a/b' }, { path: '/{x}/c', methods: ['PUT'] }, { path: '/' })
+  const long = '/z'.repeat(8000)
+  assert.equal(template(`/a/b${long}`), '/a/b')
+  assert.equal(template(`/a/bb${long}`), '/')
+  assert.equal(template(`/a/c${long}`, { method: 'PUT' }), '/{x}/c')
+})
+
+test('a route that stops being alone at its path is found all the same', () => {
+  const beta = predicateOf('header', 'x-beta', '*')
+  const routes = [
+    route({ path: '/a' }, 'plain'),
+    route({ path: '/a', predicates: [beta] }, 'beta'),
+    route({ path: '/b', predicates: [beta] }, 'first'),
+    route({ path: '/b', methods: ['GET'] }, 'second'),
+  ]
+  const matcher = createMatcher(routes)
+  const chosen = (path: string, headers: string[] = []) => matcher.match(ask(path, { headers }))?.route.id
+  assert.equal(chosen('/a/x'), 'plain')
+  assert.equal(chosen('/a/x', ['x-beta', '']), 'beta')
+  assert.equal(chosen('/b'), 'second')
+  assert.deepEqual(matcher.allowedMethods(ask('/b', { method: 'POST' })), ['GET', 'HEAD'])
+})

@@ -14,18 +14,21 @@ type Node = {
   routes: Route[] | null
 }
 
-/** The routes of one host. */
+/**
+ * The routes of one host. Those that are alone at a path without templates, nearly all in large tables, are found by that
+ * path: one look at cold memory instead of one for each segment, and no nodes for them. The others stand in the tree.
+ */
 type Tree = {
   readonly root: Node
-  /**
-   * Routes that are alone at a path without templates, by that path. With tens of thousands of routes most calls find
-   * theirs here, by one look at cold memory instead of one for each segment.
-   */
   readonly alone: Map<string, Route>
+  /** Segments of the longest path in `alone`. */
+  depth: number
+  /** Whether anything stands in the tree. */
+  branched: boolean
 }
 
 const newNode = (): Node => ({ literals: null, parameter: null, routes: null })
-const newTree = (): Tree => ({ root: newNode(), alone: new Map() })
+const newTree = (): Tree => ({ root: newNode(), alone: new Map(), depth: 0, branched: false })
 
 const noParams: Record<string, string> = Object.freeze({})
 
@@ -46,7 +49,7 @@ const addTo = (node: Node, route: Route): void => {
   routes.splice(position, 0, route)
 }
 
-const insert = (tree: Tree, route: Route): void => {
+const plant = (tree: Tree, route: Route): void => {
   let node = tree.root
   for (const segment of segmentsOf(route.template)) {
     if (segment.startsWith('{')) node = node.parameter ??= newNode()
@@ -57,10 +60,36 @@ const insert = (tree: Tree, route: Route): void => {
       node = next
     }
   }
-  if (node.routes === null && route.predicates.length === 0 && route.parameterNames.length === 0)
-    tree.alone.set(route.template, route)
-  else tree.alone.delete(route.template)
   addTo(node, route)
+  tree.branched = true
+}
+
+/** Whether the tree has routes at a path without templates. */
+const isPlanted = ({ root, branched }: Tree, template: string): boolean => {
+  let node: Node | undefined = root
+  if (branched) for (const segment of segmentsOf(template)) node = node?.literals?.get(segment)
+  return node !== undefined && node.routes !== null
+}
+
+const depthOf = (template: string): number => {
+  let depth = template === '/' ? 0 : 1
+  for (let at = template.indexOf('/', 1); at >= 0; at = template.indexOf('/', at + 1)) depth++
+  return depth
+}
+
+const insert = (tree: Tree, route: Route): void => {
+  const { template } = route
+  const other = tree.alone.get(template)
+  if (other !== undefined) {
+    tree.alone.delete(template)
+    plant(tree, other)
+    plant(tree, route)
+  } else if (route.predicates.length > 0 || route.parameterNames.length > 0 || isPlanted(tree, template))
+    plant(tree, route)
+  else {
+    tree.alone.set(template, route)
+    tree.depth = Math.max(tree.depth, depthOf(template))
+  }
 }
 
 /** RFC 9110 §9.3.2: where GET is served, HEAD is. */
@@ -115,12 +144,15 @@ const search = (node: Node, position: number, input: MatchInput, values: string[
   return chooseIn(node.routes, input)
 }
 
+const collectOf = ({ methods }: Route, into: Set<string>): void => {
+  for (const method of methods) into.add(method)
+  if (methods.includes('GET')) into.add('HEAD')
+}
+
 const collectMethods = (node: Node, position: number, input: MatchInput, into: Set<string>): void => {
   const { path } = input
   for (const route of node.routes ?? []) {
-    if (route.methods.length === 0 || !satisfies(route, input)) continue
-    for (const method of route.methods) into.add(method)
-    if (route.methods.includes('GET')) into.add('HEAD')
+    if (satisfies(route, input)) collectOf(route, into)
   }
   if (position >= path.length) return
   const slash = path.indexOf('/', position)
@@ -139,13 +171,57 @@ const resultOf = (route: Route, values: readonly string[]): Match => {
   return { route, params }
 }
 
-const matchIn = ({ alone, root }: Tree, input: MatchInput): Match | null => {
-  const found = alone.get(input.path)
-  if (found !== undefined && takesMethod(found, input.method)) return { route: found, params: noParams }
-  if (root.literals === null && root.parameter === null && root.routes === null) return null
+/**
+ * The end of the longest beginning of a path, whole segments, that may be the path of a route in `alone`. What is deeper
+ * than the deepest route is not looked at, so a path of thousands of segments costs no more than others.
+ */
+const reach = ({ depth }: Tree, path: string): number => {
+  let end = 0
+  for (let segments = 0; segments < depth; segments++) {
+    end = path.indexOf('/', end + 1)
+    if (end < 0) return path.length
+  }
+  return end
+}
+
+const nearest = (tree: Tree, { path, method }: MatchInput): Route | null => {
+  for (let end = reach(tree, path); end > 0; end = path.lastIndexOf('/', end - 1)) {
+    const route = tree.alone.get(end === path.length ? path : path.slice(0, end))
+    if (route !== undefined && takesMethod(route, method)) return route
+  }
+  const route = tree.alone.get('/')
+  return route !== undefined && takesMethod(route, method) ? route : null
+}
+
+/** Literal segments before the first template. */
+const literalDepth = (template: string): number => {
+  const brace = template.indexOf('{')
+  return brace < 0 ? depthOf(template) : depthOf(template.slice(0, brace - 1) || '/')
+}
+
+const matchIn = (tree: Tree, input: MatchInput): Match | null => {
+  const exact = tree.alone.get(input.path)
+  if (exact !== undefined && takesMethod(exact, input.method)) return { route: exact, params: noParams }
+  const found = tree.alone.size === 0 ? null : nearest(tree, input)
+  if (!tree.branched) return found === null ? null : { route: found, params: noParams }
   const values: string[] = []
-  const route = search(root, 1, input, values)
-  return route === null ? null : resultOf(route, values)
+  const route = search(tree.root, 1, input, values)
+  if (route === null) return found === null ? null : { route: found, params: noParams }
+  // The first segment in which the two differ decides; where one ends there, the other goes on and is deeper.
+  if (found !== null && depthOf(found.template) > literalDepth(route.template))
+    return { route: found, params: noParams }
+  return resultOf(route, values)
+}
+
+const collectIn = (tree: Tree, input: MatchInput, into: Set<string>): void => {
+  collectMethods(tree.root, 1, input, into)
+  const { path } = input
+  const collect = (route: Route | undefined): void => {
+    if (route !== undefined) collectOf(route, into)
+  }
+  for (let end = reach(tree, path); end > 0; end = path.lastIndexOf('/', end - 1))
+    collect(tree.alone.get(path.slice(0, end)))
+  collect(tree.alone.get('/'))
 }
 
 export type Matcher = {
@@ -158,7 +234,7 @@ export type Matcher = {
 export type GrowingMatcher = Matcher & { add(route: Route): void }
 
 /**
- * The table of routes: host → tree of path segments → methods and predicates. A look-up walks the segments of the path,
+ * The table of routes: host → path → methods and predicates. A look-up walks the segments of the path,
  * so its cost depends on the request and not on how many routes there are.
  */
 export const growMatcher = (): GrowingMatcher => {
@@ -201,7 +277,7 @@ export const growMatcher = (): GrowingMatcher => {
     },
     allowedMethods: input => {
       const methods = new Set<string>()
-      for (const { root } of trees(input.host)) collectMethods(root, 1, input, methods)
+      for (const tree of trees(input.host)) collectIn(tree, input, methods)
       return [...methods].sort()
     },
   }
