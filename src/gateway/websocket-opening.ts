@@ -8,9 +8,9 @@ import type { GatewayCall } from './gateway-call.ts'
  * then nothing reaches the upstream. HTTP/2 has no key (RFC 8441 §5); the engine made one.
  */
 export const webSocketKey = (call: GatewayCall): string | null => {
-  const { upgradeProtocol, framing, method } = call.exchange
+  const { upgradeProtocol, framing, method, version } = call.exchange
   if (upgradeProtocol === null || framing !== 'none' || method !== 'GET') return null
-  return upgradeProtocol.toLowerCase() === 'websocket' ? checkHandshake(call.headers) : null
+  return upgradeProtocol.toLowerCase() === 'websocket' ? checkHandshake(call.headers, version === '2') : null
 }
 
 /** Checks the answer of the upstream, and makes it one for a client of HTTP/1.1. Throws `upstream-invalid`. */

@@ -17,10 +17,13 @@ export const acceptOf = (key: string): string =>
  * Checks an opening handshake before anybody else sees it (RFC 6455 §4.2.1), and returns its key. Throws
  * `websocket-version` and `bad-request`.
  */
-export const checkHandshake = (headers: HeaderList): string => {
+export const checkHandshake = (headers: HeaderList, http2 = false): string => {
   const versions = getHeaders(headers, 'sec-websocket-version')
   if (versions.length !== 1 || versions[0] !== '13')
-    throw new GatewayError('websocket-version', { headers: ['sec-websocket-version', '13', 'upgrade', 'websocket'] })
+    throw new GatewayError('websocket-version', {
+      // RFC 9110 §15.5.22; HTTP/2 has no Upgrade (RFC 9113 §8.2.2).
+      headers: ['sec-websocket-version', '13', ...(http2 ? [] : ['upgrade', 'websocket'])],
+    })
   const keys = getHeaders(headers, 'sec-websocket-key')
   if (keys.length !== 1 || !keyPattern.test(keys[0] as string))
     throw new GatewayError('bad-request', { detail: 'Sec-WebSocket-Key is not sixteen bytes in base64' })
