@@ -2,7 +2,6 @@ import { GatewayError } from '#base/errors'
 import type { ClientExchange, OutgoingRequest, ResponseHandler } from '../client.ts'
 import type { HeaderList } from '../headers.ts'
 import { Timer } from '../timer-wheel.ts'
-import { acceptOf } from '../websocket/handshake.ts'
 import type { ClientSession } from './client-session.ts'
 import type { ClientSessions } from './client-sessions.ts'
 import { errorCodes, StreamReset } from './error-codes.ts'
@@ -209,9 +208,6 @@ export class ClientStream extends Stream implements ClientExchange {
       },
     })
     this.#tunnel = tunnel
-    // Whoever asked in the way of HTTP/1.1 is answered so (RFC 6455 §4.2.2).
-    const key = /^sec-websocket-key: (.*)\r$/m.exec(this.request.fields)?.[1]
-    if (key !== undefined) headers.push('sec-websocket-accept', acceptOf(key))
     handler.onUpgrade(headers, tunnel)
   }
 
