@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { after, before, type TestContext, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { get, head, post } from '../conformance/case-table.ts'
 import {
@@ -20,16 +20,15 @@ import { block, data, frame, headers, number32, rawHttp2, request, resetStream, 
 import { type Http2Origin, http2Origin, type OriginStream } from '../raw-http2-origin.ts'
 import { bulkCall, bulkHash, writeBulk } from './bulk.ts'
 
+let portico: Portico
+before(async () => {
+  portico = await startPortico({ config: oneService('http://127.0.0.1:1') })
+})
+after(() => portico?.stop())
+
 /** The gateway with one service behind HTTP/2 without TLS. */
-const gatewayFor = async (
-  t: TestContext,
-  url: string,
-  upstream: object = {},
-  settings: object = {},
-): Promise<Portico> => {
-  const portico = await startPortico({ config: oneService(url, {}, { protocol: 'h2', ...upstream }, settings) })
-  t.after(() => portico.stop())
-  return portico
+const gatewayFor = async (url: string, upstream: object = {}): Promise<void> => {
+  await portico.reload(oneService(url, {}, { protocol: 'h2', ...upstream }))
 }
 
 const originFor = async (
@@ -70,7 +69,7 @@ const nodeServer = async (
 
 test('a request of HTTP/1.1 becomes one of HTTP/2', async t => {
   const origin = await originFor(t, echo)
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const answer = await rawCall(
     portico.gatewayPort,
     post(['Content-Length: 5', 'X-B: 2', 'Connection: x-c', 'X-C: 3'], 'hello'),
@@ -94,7 +93,7 @@ test('many calls at the same time share one connection', async t => {
   const origin = await originFor(t, stream => {
     if (waiting.push(stream) === 50) for (const one of waiting.reverse()) echo(one)
   })
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => rawCall(portico.gatewayPort, get(`/${i}`))))
   for (const [i, answer] of answers.entries()) assert.equal(answer.body.toString(), `GET /${i} `)
   assert.equal(origin.connections.length, 1)
@@ -109,7 +108,7 @@ test('an origin that takes two streams at a time gets more connections, and no s
     },
     settings([3, 2]),
   )
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const answers = await Promise.all(Array.from({ length: 6 }, (_, i) => rawCall(portico.gatewayPort, get(`/${i}`))))
   assert.deepEqual(
     answers.map(({ status }) => status),
@@ -131,7 +130,7 @@ test('large bodies pass both ways', async t => {
     stream.on('data', chunk => hash.update(chunk))
     stream.on('end', () => stream.end(hash.digest('hex')))
   })
-  const portico = await gatewayFor(t, url)
+  await gatewayFor(url)
   const [down, up] = await Promise.all([
     bulkCall(portico.gatewayPort, '/down'),
     bulkCall(portico.gatewayPort, '/up', { method: 'PUT', upload: bytes }),
@@ -151,7 +150,7 @@ test('a client that does not read stops its origin, and others go on', async t =
       })
     else stream.end('quick')
   })
-  const portico = await gatewayFor(t, url)
+  await gatewayFor(url)
   const client = await rawClient(portico.gatewayPort)
   t.after(() => client.destroy())
   client.socket.pause()
@@ -175,7 +174,7 @@ test('trailers pass both ways', async t => {
       headers(stream.id, [['x-sum', stream.trailers['x-check'] ?? 'none']], true),
     ),
   )
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const answer = await rawCall(
     portico.gatewayPort,
     post(['Transfer-Encoding: chunked'], '2\r\nhi\r\n0\r\nX-Check: abc\r\n\r\n'),
@@ -213,7 +212,7 @@ test('HEAD, 204, 304, and interim answers', async t => {
           ]
     answerWith(stream, fields)
   })
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const headed = await rawCall(portico.gatewayPort, head('HEAD /head HTTP/1.1'), 'HEAD')
   assert.equal(headed.headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1], '9')
   assert.equal((await rawCall(portico.gatewayPort, get('/204'))).status, 204)
@@ -234,7 +233,7 @@ test('streams that the origin did not look at are sent again elsewhere (RFC 9113
     } else if (stream.fields[':path'] === '/refused' && stream.id === 1) stream.connection.send(resetStream(1, 7))
     else echo(stream)
   })
-  const portico = await gatewayFor(t, origin.url, { retry: { attempts: 2 } })
+  await gatewayFor(origin.url, { retry: { attempts: 2 } })
   const again = await rawCall(portico.gatewayPort, get('/goaway'))
   assert.equal(again.body.toString(), 'GET /goaway ')
   assert.equal(origin.connections.length, 2)
@@ -246,7 +245,7 @@ test('a refused stream is sent again, also when its method may not be repeated',
     if (refused++ === 0) stream.connection.send(resetStream(stream.id, 7))
     else echo(stream)
   })
-  const portico = await gatewayFor(t, origin.url, { retry: { attempts: 2 } })
+  await gatewayFor(origin.url, { retry: { attempts: 2 } })
   assert.equal((await rawCall(portico.gatewayPort, head('DELETE /x HTTP/1.1'))).status, 200)
   assert.equal(origin.requests.length, 2)
   assert.equal(origin.connections.length, 1)
@@ -260,7 +259,7 @@ test('GOAWAY lets running streams finish, and new ones go elsewhere', async t =>
       stream.connection.send(frame(7, 0, 0, number32(1, 0)))
     } else echo(stream)
   })
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const running = rawCall(portico.gatewayPort, get('/running'))
   await origin.waitFor(() => held, 'the first request')
   await eventually(async () => {
@@ -375,7 +374,7 @@ const invalid: [string, (stream: OriginStream) => void][] = [
 test('an invalid answer is 502 and never reaches a client', async t => {
   let answer: (stream: OriginStream) => void = echo
   const origin = await originFor(t, stream => answer(stream))
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   for (const [what, send] of invalid)
     await t.test(what, async () => {
       answer = send
@@ -401,7 +400,7 @@ test('a body that is not what Content-Length says is visible as cut', async t =>
       data(stream.id, stream.fields[':path'] === '/short' ? 'abc' : 'abcdefg', true),
     ),
   )
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   for (const path of ['/short', '/long']) {
     const client = await rawClient(portico.gatewayPort)
     client.send(get(path))
@@ -419,7 +418,7 @@ test('a stream that the origin resets is 502, a connection that dies too', async
     if (stream.fields[':path'] === '/dies') stream.connection.raw.reset()
     else stream.connection.send(resetStream(stream.id, 2))
   })
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   for (const path of ['/reset', '/dies']) {
     const response = await rawCall(portico.gatewayPort, post(['Content-Length: 1'], 'a').replace('/p ', `${path} `))
     assert.equal(response.status, 502)
@@ -431,7 +430,7 @@ test('a client that goes away resets its stream, and the connection serves on', 
   const origin = await originFor(t, stream => {
     if (stream.fields[':path'] !== '/silent') echo(stream)
   })
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const client = await rawClient(portico.gatewayPort)
   client.send(get('/silent'))
   const stream = await origin.waitFor(() => origin.requests[0] ?? null, 'the request')
@@ -447,14 +446,14 @@ test('a dead connection takes no more requests after its first timeout', async t
   const origin = await originFor(t, stream => {
     if (!dead) echo(stream)
   })
-  const portico = await gatewayFor(t, origin.url, { timeouts: { response: '300ms' } })
+  await gatewayFor(origin.url, { timeouts: { response: '300ms' } })
   assert.equal((await rawCall(portico.gatewayPort, get('/1'))).status, 504)
   dead = false
   assert.equal((await rawCall(portico.gatewayPort, get('/2'))).status, 200)
 })
 
-test('a service that does not speak HTTP/2 is 502', async t => {
-  const portico = await gatewayFor(t, 'http://127.0.0.1:1')
+test('a service that is not there is 502', async () => {
+  await gatewayFor('http://127.0.0.1:1')
   assert.equal((await rawCall(portico.gatewayPort, get('/x'))).status, 502)
 })
 
@@ -472,7 +471,7 @@ test('HTTP/2 to HTTP/2, with te: trailers for gRPC', async t => {
       headers(stream.id, [['grpc-status', '0']], true),
     ),
   )
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const client = await rawHttp2(portico.gatewayPort)
   t.after(() => client.destroy())
   client.send(
@@ -506,7 +505,7 @@ test('a WebSocket of HTTP/1.1 reaches a service of HTTP/2 (RFC 8441)', async t =
     // "hi" without a mask, when the client has said something.
     stream.once('data', () => stream.write(Buffer.from('\x81\x02hi', 'latin1')))
   })
-  const portico = await gatewayFor(t, url)
+  await gatewayFor(url)
   const socket = new WebSocket(`ws://127.0.0.1:${portico.gatewayPort}/ws`)
   t.after(() => socket.terminate())
   await within(once(socket, 'open'), () => 'the WebSocket')
@@ -517,7 +516,7 @@ test('a WebSocket of HTTP/1.1 reaches a service of HTTP/2 (RFC 8441)', async t =
 
 test('the pools of both protocols are told apart, and idle connections are counted', async t => {
   const origin = await originFor(t, echo)
-  const portico = await gatewayFor(t, origin.url)
+  await gatewayFor(origin.url)
   const answer: ResponseMessage = await rawCall(portico.gatewayPort, get('/x'))
   assert.equal(answer.status, 200)
   const { load } = (await portico.status()).workers[0] as {

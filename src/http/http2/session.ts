@@ -231,7 +231,8 @@ export abstract class Session implements FrameSink {
     else this.block.begin(streamId, endStream, bytes, start, end)
     if (!selfDependent) return
     const stream = this.streams.get(streamId)
-    if (stream !== undefined) this.failStream(stream, errorCodes.protocolError)
+    if (stream === undefined) this.resetStream(streamId, errorCodes.protocolError)
+    else this.failStream(stream, errorCodes.protocolError)
   }
 
   #endBlock(): void {
