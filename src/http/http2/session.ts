@@ -17,11 +17,10 @@ const maxRemembered = 256
 /** Unsent bytes above which nothing more is read: a peer that takes no answers gets no more questions answered. */
 const readingStops = 1_048_576
 
-/** What costs how much of the budget of control frames. */
+/** What costs how much of the budget of control frames; other frames cost one. */
 const settingsCost = 50
 const pingCost = 4
 const emptyDataCost = 20
-const otherCost = 1
 
 /** One HTTP/2 connection: frames, tables, windows, and the streams on it. Each side adds what it does with them. */
 export abstract class Session implements FrameSink {
@@ -131,7 +130,7 @@ export abstract class Session implements FrameSink {
         if ((frameFlags & flags.endHeaders) !== 0) this.#endBlock()
         break
       case frameTypes.priority:
-        this.#spend(otherCost)
+        this.#spend(1)
         if (streamId === 0) throw protocolError('PRIORITY on stream 0')
         if (length !== 5) this.resetStream(streamId, errorCodes.frameSizeError)
         else if ((bytes.readUInt32BE(start) & maxStreamId) === streamId)
@@ -164,7 +163,7 @@ export abstract class Session implements FrameSink {
         break
       default:
         // RFC 9113 §5.5: frames of unknown types are ignored.
-        this.#spend(otherCost)
+        this.#spend(1)
     }
   }
 
@@ -245,7 +244,7 @@ export abstract class Session implements FrameSink {
     if (streamId === 0) throw protocolError('RST_STREAM on stream 0')
     if (this.isIdle(streamId)) throw protocolError('RST_STREAM on an idle stream')
     const stream = this.streams.get(streamId)
-    if (stream === undefined) this.#spend(otherCost)
+    if (stream === undefined) this.#spend(1)
     else this.onStreamReset(stream, code)
   }
 
@@ -297,7 +296,7 @@ export abstract class Session implements FrameSink {
   }
 
   #onWindowUpdate(streamId: number, bytes: number): void {
-    this.#spend(otherCost)
+    this.#spend(1)
     if (streamId === 0) {
       if (bytes === 0) throw protocolError('A window grows by nothing')
       this.sendWindow += bytes
