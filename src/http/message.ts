@@ -1,5 +1,6 @@
 import type { GatewayError } from '#base/errors'
 import type { HeaderList } from './headers.ts'
+import type { PeerTls } from './tls/peer-tls.ts'
 
 /** How the end of a body is known (RFC 9112 §6.3). `close` exists for responses only. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close'
@@ -18,6 +19,8 @@ export interface PeerInfo {
   readonly remotePort: number
   readonly localPort: number
   readonly encrypted: boolean
+  /** What the two sides agreed on; null on cleartext. */
+  readonly tls: PeerTls | null
 }
 
 /** Hears how an exchange goes on; one object instead of three closures for each request. */

@@ -47,6 +47,8 @@ export type HttpServer = {
   announce(): void
   /** Stops accepting; whoever is connected is served as before. */
   stopListening(): Promise<void>
+  /** Makes a listener of another kind, whose connections come by `accept`, end with this server. */
+  adopt(server: SocketServer): void
   /** Stops accepting, closes idle connections at once and others after their answers; resolves when all are gone. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything now. */
@@ -105,6 +107,7 @@ export const createHttpServer = (options: HttpServerOptions): HttpServer => {
     },
     announce,
     stopListening: stopAll,
+    adopt: server => void servers.push(server),
     drain: async deadlineMs => {
       announce()
       await stopAll()

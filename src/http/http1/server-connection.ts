@@ -71,8 +71,8 @@ export class ServerConnection implements BodySink, Connection {
     this.#toHttp2 = toHttp2
     const socket = open((bytes, length) => this.#onBytes(bytes, length))
     this.#socket = socket
-    this.#writer = new SocketWriter(socket, context.direct)
     this.peer = peerInfo(socket)
+    this.#writer = new SocketWriter(socket, context.direct && !this.peer.encrypted)
     this.#timer = new Timer(() => this.#onTimeout())
     context.wheel.set(this.#timer, context.timeouts.requestHead)
     socket.on('drain', () => this.#onDrain())
