@@ -37,6 +37,8 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 /** A running gateway: the real program in a process of its own. */
 export type Portico = {
   readonly gatewayPort: number
+  /** 0 without `--gateway-tls` among the flags. */
+  readonly gatewayTlsPort: number
   readonly consolePort: number
   /** The admin token it was started with. */
   readonly token: string
@@ -110,7 +112,7 @@ const followParent = ['--import', pathToFileURL(join(root, 'bin/follow-parent.js
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
 
-type Ready = { gateway: string; console: string; pid: number }
+type Ready = { gateway: string; gatewayTls?: string | null; console: string; pid: number }
 
 const readyLine = (child: ChildProcess, output: () => string): Promise<Ready> => {
   const ready = new Promise<Ready>((resolve, reject) => {
@@ -213,6 +215,7 @@ export const startPortico = async (options: PorticoOptions): Promise<Portico> =>
 
   return {
     gatewayPort: portOf(ready.gateway),
+    gatewayTlsPort: portOf(ready.gatewayTls ?? '0'),
     consolePort,
     token,
     dataFolder,

@@ -12,9 +12,10 @@ import { TimerWheel } from '#http/timer-wheel'
 import { createCountersMemory, sharedCounters } from '#storage/shared-counters'
 import { configCatalogue, units } from './catalogue.ts'
 import type { Loaded } from './loader-messages.ts'
+import { tlsSummary } from './tls-summary.ts'
 
 export type Configuration =
-  | ({ ok: true; document: Document; warnings: readonly ConfigError[] } & Reading)
+  | ({ ok: true; document: Document; files: readonly string[]; warnings: readonly ConfigError[] } & Reading)
   | { ok: false; errors: readonly ConfigError[] }
 
 const wheel = new TimerWheel()
@@ -44,7 +45,7 @@ export const readConfiguration = (
   if (!loaded.ok) return loaded
   try {
     const reading = compileForReading(loaded.document, revision, table)
-    return { ok: true, document: loaded.document, warnings: loaded.warnings, ...reading }
+    return { ...loaded, ...reading }
   } catch (error) {
     // What only shows when units meet, such as one key given to two consumers, has no single place in the file.
     const message = error instanceof Error ? error.message : String(error)
@@ -61,7 +62,7 @@ export const loadRevision = (
 ): { loaded: Loaded; reading: Reading | null } => {
   const read = readConfiguration(file, env, revision, table)
   if (!read.ok) return { loaded: read, reading: null }
-  const { document, snapshot, upstreams, warnings } = read
+  const { document, snapshot, upstreams, files, warnings } = read
   const { settings, services } = document
   const summary = {
     revision,
@@ -72,6 +73,8 @@ export const loadRevision = (
     drain: { delayMs: settings.timeouts.drainDelay, deadlineMs: settings.timeouts.drain },
     keepCalls: settings.calls.keep,
     dns: settings.dns,
+    files,
+    tls: tlsSummary(settings.tls),
     watch: watchPlan(upstreams.upstreams),
   }
   return { loaded: { ok: true, revision: summary, warnings }, reading: { snapshot, upstreams } }

@@ -5,6 +5,7 @@ import type { ResolvedAddress } from '#gateway/endpoint'
 import type { Explanation } from '#gateway/explain'
 import type { WatchPlan } from '#gateway/health/watch-plan'
 import type { HeaderList } from '#http/headers'
+import type { TlsSummary } from './tls-summary.ts'
 
 /** A configuration that is in force or may be, as the main thread keeps it. */
 export type Revision = {
@@ -19,6 +20,10 @@ export type Revision = {
   /** Rows of the call log that are kept. */
   readonly keepCalls: number
   readonly dns: DnsSettings
+  /** Absolute paths of certificates and keys; a change of one is a change of the configuration. */
+  readonly files: readonly string[]
+  /** What `settings.tls` has, without anything secret; null where it is absent. */
+  readonly tls: TlsSummary | null
   /** What has to be found out about its targets. */
   readonly watch: WatchPlan
 }

@@ -16,6 +16,8 @@ import { adminToken, openDataFolder } from './data-folder.ts'
 import { checkFree, type ListenAddress, listenProblem, listenWhenFree } from './listen-address.ts'
 import { createLoader } from './loader.ts'
 import { renderMetrics } from './metrics.ts'
+import { keepTlsSecrets } from './tls-secrets.ts'
+import { watchFiles } from './watch-files.ts'
 import { watchTargets } from './watch-targets.ts'
 import { startWorkers, type Workers } from './workers.ts'
 
@@ -23,6 +25,8 @@ export type StartOptions = {
   configFile: string
   env: NodeJS.ProcessEnv
   gateway: ListenAddress
+  /** Where TLS is spoken; null for nowhere. */
+  gatewayTls: ListenAddress | null
   /** Null serves no console and no admin API. */
   console: ListenAddress | null
   dataFolder: string
@@ -35,6 +39,7 @@ export type StartOptions = {
 
 export type Portico = {
   readonly gateway: ListenAddress
+  readonly gatewayTls: ListenAddress | null
   readonly console: ListenAddress | null
   readonly adminToken: string
   /** Reads the config file again and swaps it in; false when it is wrong and the old one goes on. */
@@ -66,8 +71,13 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   let draining = false
   let lastReloadError: { at: string; errors: string[] } | null = null
 
+  if (options.gatewayTls !== null && current.tls === null)
+    throw new UserError(`--gateway-tls needs certificates: give settings.tls in ${configFile}`, 2)
+  if (options.gatewayTls === null && current.tls !== null)
+    log('warn', 'settings.tls is not used, since there is no --gateway-tls')
   if (!options.takeover) {
     await checkFree(options.gateway, 'gateway')
+    if (options.gatewayTls !== null) await checkFree(options.gatewayTls, 'gateway-tls')
     if (options.console !== null) await checkFree(options.console, 'console')
   }
   openDataFolder(options.dataFolder)
@@ -86,9 +96,11 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     onAddresses: addresses => workers?.resolve(addresses),
   })
   await watch.prepare(current.watch, current.dns)
+  const secrets = keepTlsSecrets(next => workers?.renewTls(next))
   const started = await startWorkers({
     count: options.workers,
     ...options.gateway,
+    tls: options.gatewayTls === null ? null : { ...options.gatewayTls, secrets: secrets.secrets },
     document: current.document,
     revision: current.revision,
     countersMemory: createCountersMemory(),
@@ -101,11 +113,15 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   }).catch(async error => {
     watch.close()
     await calls.close()
-    throw (error as NodeJS.ErrnoException).code === undefined ? error : listenProblem('gateway', options.gateway, error)
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    throw error.tls === true && options.gatewayTls !== null
+      ? listenProblem('gateway-tls', options.gatewayTls, error)
+      : listenProblem('gateway', options.gateway, error)
   })
   workers = started
   watch.apply(current.watch)
   const gateway = { host: options.gateway.host, port: started.port }
+  const gatewayTls = options.gatewayTls === null ? null : { host: options.gatewayTls.host, port: started.tlsPort }
 
   const status = async () => ({
     snapshot: { revision: current.revision, routes: current.routes, services: current.services },
@@ -114,6 +130,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     node: process.version,
     configFile,
     lastReloadError,
+    tls: current.tls === null ? null : { listens: gatewayTls !== null, ...current.tls },
     engines: { calls: { engine: 'sqlite', ...calls.stats() } },
     workerRestarts: started.restarts,
     workers: (await started.report()).map(({ metrics: _, mirrors: __, watched: ___, ...report }) => ({
@@ -168,11 +185,14 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     try {
       const next = await loader.load(configFile, env, current.revision + 1)
       if (!next.ok) return refuse(next.errors.map(formatConfigError))
+      if (gatewayTls !== null && next.revision.tls === null)
+        return refuse([`${configFile}: settings.tls is gone, but the TLS port is open; it closes with a restart only`])
       warnOf(next.warnings, log)
       await watch.prepare(next.revision.watch, next.revision.dns)
       await started.apply(next.revision.document, next.revision.revision)
       current = next.revision
       watch.apply(current.watch)
+      await files.watch(current.files)
     } catch (error) {
       return refuse([error instanceof Error ? error.message : String(error)])
     }
@@ -181,17 +201,27 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     return true
   }
 
+  const reload = (): Promise<boolean> => {
+    reloading = reloading.then(reloadNow, reloadNow)
+    return reloading
+  }
+  const files = watchFiles(file => {
+    log('info', 'A certificate file changed', { file })
+    void reload()
+  })
+  await files.watch(current.files)
+
   return {
     gateway,
+    gatewayTls,
     console: console?.address ?? null,
     adminToken: token,
-    reload: () => {
-      reloading = reloading.then(reloadNow, reloadNow)
-      return reloading
-    },
+    reload,
     reopenLogs: () => started.reopenLogs(),
     stop: async () => {
       watch.close()
+      files.close()
+      secrets.close()
       draining = true
       await started.drain(current.drain)
       await console?.server.drain(1_000)

@@ -4,6 +4,7 @@ import type { PackedDocument } from '#config/packed-document'
 import type { GatewayLoad } from '#gateway/gateway'
 import type { UpstreamQuestion, UpstreamView } from '#gateway/health/upstream-view'
 import type { MirrorCounts } from '#gateway/shaping/mirror'
+import type { TlsSecrets } from '#gateway/tls-port'
 import type { Addresses } from './loader-messages.ts'
 
 /** What a gateway worker is started with. */
@@ -22,6 +23,8 @@ export type WorkerStart = {
   callsPort: MessagePort
   host: string
   port: number
+  /** Where TLS is spoken; null for nowhere. */
+  tls: { host: string; port: number; secrets: TlsSecrets } | null
   reusePort: boolean
 }
 
@@ -43,14 +46,15 @@ export type WorkerReport = {
 export type ToWorker =
   | { kind: 'apply'; document: PackedDocument; revision: number }
   | { kind: 'resolve'; addresses: Addresses }
+  | { kind: 'tls'; secrets: TlsSecrets }
   | { kind: 'report'; id: number }
   | { kind: 'find-upstreams'; id: number; question: UpstreamQuestion }
   | { kind: 'drain'; delayMs: number; deadlineMs: number }
   | { kind: 'reopen-logs' }
 
 export type FromWorker =
-  | { kind: 'listening'; port: number }
-  | { kind: 'listen-failed'; code: string; message: string }
+  | { kind: 'listening'; port: number; tlsPort: number }
+  | { kind: 'listen-failed'; tls: boolean; code: string; message: string }
   | { kind: 'applied'; revision: number }
   | { kind: 'apply-failed'; revision: number; message: string }
   | { kind: 'report'; id: number; report: WorkerReport }

@@ -51,6 +51,7 @@ const gateway = createGateway(
     health: new HealthTable(start.healthMemory),
     addresses: start.addresses,
     onMirrorDifference: text => say({ kind: 'log', level: 'info', message: text }),
+    tls: start.tls?.secrets ?? null,
     onUpstream: event => say({ kind: 'log', ...upstreamLine(event) }),
     place: { index: start.index, count: start.count, memory: start.sharedState, warn },
   },
@@ -114,6 +115,7 @@ const drain = async (times: { delayMs: number; deadlineMs: number }): Promise<vo
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'apply') applying = applying.then(() => apply(message))
   else if (message.kind === 'resolve') gateway.resolve(message.addresses)
+  else if (message.kind === 'tls') gateway.renewTls(message.secrets)
   else if (message.kind === 'report') report(message.id)
   else if (message.kind === 'find-upstreams')
     say({ kind: 'upstreams', id: message.id, upstreams: gateway.findUpstreams(message.question) })
@@ -121,7 +123,18 @@ port.on('message', (message: ToWorker) => {
   else accessLog?.reopen()
 })
 
-gateway.listen({ host: start.host, port: start.port, reusePort: start.reusePort }).then(
-  taken => say({ kind: 'listening', port: taken }),
-  (error: NodeJS.ErrnoException) => say({ kind: 'listen-failed', code: error.code ?? '', message: error.message }),
-)
+const failedToListen = (tls: boolean) => (error: NodeJS.ErrnoException) => {
+  say({ kind: 'listen-failed', tls, code: error.code ?? '', message: error.message })
+  return -1
+}
+
+const listen = async (): Promise<void> => {
+  const { host, tls, reusePort } = start
+  const taken = await gateway.listen({ host, port: start.port, reusePort }).catch(failedToListen(false))
+  if (taken < 0) return
+  const where = tls === null ? null : { host: tls.host, port: tls.port, reusePort }
+  const tlsPort = where === null ? 0 : await gateway.listenTls(where).catch(failedToListen(true))
+  if (tlsPort >= 0) say({ kind: 'listening', port: taken, tlsPort })
+}
+
+void listen()

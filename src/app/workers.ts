@@ -5,6 +5,7 @@ import type { Log } from '#base/log'
 import type { PackedDocument } from '#config/packed-document'
 import type { UpstreamQuestion, UpstreamView } from '#gateway/health/upstream-view'
 import { createSharedState, maxWorkers, releaseWorker } from '#gateway/overload/shared-state'
+import type { TlsSecrets } from '#gateway/tls-port'
 import type { Addresses } from './loader-messages.ts'
 import { respawnDelay } from './respawn-delay.ts'
 import { createBeat, type Watched, watchBeats } from './watchdog.ts'
@@ -20,6 +21,8 @@ export type WorkersOptions = {
   healthMemory: SharedArrayBuffer
   /** What names stand for at the start. */
   addresses: Addresses
+  /** Where TLS is spoken, with what the workers share for it; null for nowhere. */
+  tls?: { host: string; port: number; secrets: TlsSecrets } | null
   connectCalls: () => MessagePort
   /** How long the event loop of a worker may stand still before it is replaced; 0 for ever. */
   stallMs: () => number
@@ -31,12 +34,16 @@ export type WorkersOptions = {
 export type Workers = {
   /** The port that was taken. */
   readonly port: number
+  /** The port of TLS; 0 where there is none. */
+  readonly tlsPort: number
   readonly count: number
   readonly restarts: number
   /** Swaps the configuration everywhere; resolves when every worker serves it, rejects when one cannot. */
   apply(document: PackedDocument, revision: number): Promise<void>
   /** Tells every worker, also those to come, what names stand for now. */
   resolve(addresses: Addresses): void
+  /** Gives every worker, also those to come, what they share for TLS. */
+  renewTls(secrets: TlsSecrets): void
   report(): Promise<WorkerReport[]>
   /** What each worker says of the upstreams that the question is about. */
   findUpstreams(question: UpstreamQuestion): Promise<UpstreamView[][]>
@@ -59,6 +66,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
   const { log } = options
   let { document, revision, addresses } = options
   let port = options.port
+  let tls = options.tls ?? null
   let closing = false
   let restarts = 0
   let question = 0
@@ -97,6 +105,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
         callsPort,
         host: options.host,
         port,
+        tls,
         reusePort,
       }
       const thread = new Worker(options.script ?? new URL('./worker.ts', import.meta.url), {
@@ -109,17 +118,23 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       running.add(worker)
       const startedWith = revision
       const addressesAtStart = addresses
+      const secretsAtStart = tls?.secrets
       thread.on('message', (message: FromWorker) => {
         if (message.kind === 'log') log(message.level, message.message, message.details)
         else if (message.kind === 'listening') {
           worker.listening = true
           port = message.port
+          if (tls !== null) {
+            tls = { ...tls, port: message.tlsPort }
+            if (secretsAtStart !== tls.secrets)
+              thread.postMessage({ kind: 'tls', secrets: tls.secrets } satisfies ToWorker)
+          }
           if (addressesAtStart !== addresses) thread.postMessage({ kind: 'resolve', addresses } satisfies ToWorker)
           // A configuration that was swapped while this thread started must reach it too.
           if (startedWith !== revision) thread.postMessage({ kind: 'apply', document, revision } satisfies ToWorker)
           resolve(worker)
         } else if (message.kind === 'listen-failed') {
-          reject(Object.assign(new Error(message.message), { code: message.code }))
+          reject(Object.assign(new Error(message.message), { code: message.code, tls: message.tls }))
         } else for (const listener of listeners) listener(worker, message)
       })
       thread.on('error', error => {
@@ -211,6 +226,9 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
     get port() {
       return port
     },
+    get tlsPort() {
+      return tls?.port ?? 0
+    },
     get retired() {
       return retired
     },
@@ -227,6 +245,11 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       }, 60_000)
       broadcast({ kind: 'apply', document, revision })
       return done
+    },
+    renewTls: secrets => {
+      if (tls === null) return
+      tls = { ...tls, secrets }
+      broadcast({ kind: 'tls', secrets })
     },
     resolve: next => {
       addresses = next

@@ -13,6 +13,7 @@ export const help = `portico start [options]
 
   --config FILE          configuration (PORTICO_CONFIG); without it a demonstration is served
   --gateway HOST:PORT    where the gateway listens (PORTICO_GATEWAY, 127.0.0.1:8080); port 0 takes a free one
+  --gateway-tls HOST:PORT  where it speaks TLS (PORTICO_GATEWAY_TLS); needs settings.tls in the configuration
   --console HOST:PORT    where console and admin API listen (PORTICO_CONSOLE, 127.0.0.1:8081)
   --no-console           no console and no admin API (PORTICO_NO_CONSOLE=1)
   --data DIR             folder for what must be kept (PORTICO_DATA, .portico)
@@ -26,6 +27,7 @@ export const help = `portico start [options]
 const optionTypes = {
   config: { type: 'string' },
   gateway: { type: 'string' },
+  'gateway-tls': { type: 'string' },
   console: { type: 'string' },
   'no-console': { type: 'boolean' },
   takeover: { type: 'boolean' },
@@ -70,6 +72,8 @@ export const run = async (args: string[]): Promise<number> => {
     flags[flag] === true || /^(1|true|yes)$/i.test(env[name] ?? '')
   const withoutConsole = switched('no-console', 'PORTICO_NO_CONSOLE')
   const gateway = parseListenAddress(setting('gateway', 'PORTICO_GATEWAY') ?? '127.0.0.1:8080', '--gateway')
+  const tlsText = setting('gateway-tls', 'PORTICO_GATEWAY_TLS') ?? ''
+  const gatewayTls = tlsText === '' ? null : parseListenAddress(tlsText, '--gateway-tls')
   const console = withoutConsole
     ? null
     : parseListenAddress(setting('console', 'PORTICO_CONSOLE') ?? '127.0.0.1:8081', '--console')
@@ -82,6 +86,7 @@ export const run = async (args: string[]): Promise<number> => {
     configFile,
     env: { ...env, ...demo?.env },
     gateway,
+    gatewayTls,
     console,
     dataFolder: resolve(setting('data', 'PORTICO_DATA') ?? '.portico'),
     workers,
@@ -104,12 +109,14 @@ export const run = async (args: string[]): Promise<number> => {
 
   // Whoever reads that it is ready may send a signal at once, so this comes after everything that listens for one.
   const gatewayUrl = `http://${formatAddress(portico.gateway)}`
+  const tlsLine = portico.gatewayTls === null ? '' : `           https://${formatAddress(portico.gatewayTls)}\n`
   const consoleUrl = portico.console === null ? null : `http://${formatAddress(portico.console)}`
   if (env['PORTICO_READY_JSON'] === '1')
     process.stdout.write(
       `${JSON.stringify({
         ready: true,
         gateway: formatAddress(portico.gateway),
+        gatewayTls: portico.gatewayTls === null ? null : formatAddress(portico.gatewayTls),
         console: portico.console === null ? null : formatAddress(portico.console),
         pid: process.pid,
       })}\n`,
@@ -117,7 +124,7 @@ export const run = async (args: string[]): Promise<number> => {
   else if (demo !== null) process.stdout.write(`${demo.banner(gatewayUrl, consoleUrl ?? '')}\n`)
   else
     process.stdout.write(
-      `Portico serves ${configFile}\n  gateway  ${gatewayUrl}\n${consoleUrl === null ? '' : `  console  ${consoleUrl}\n`}`,
+      `Portico serves ${configFile}\n  gateway  ${gatewayUrl}\n${tlsLine}${consoleUrl === null ? '' : `  console  ${consoleUrl}\n`}`,
     )
 
   const signal = await stopped

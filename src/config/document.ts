@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { BalanceDocument } from './balance-document.ts'
 import type { ProcessLimitsConfig } from './overload-schema.ts'
 import type { ResilienceConfig } from './resilience-schema.ts'
+import type { TlsDocument, UpstreamTlsDocument } from './tls.ts'
 
 export type * from './balance-document.ts'
 
@@ -124,6 +125,8 @@ export type UpstreamDocument = ResilienceConfig &
       readonly idle?: number | undefined
     }
     readonly protocol?: 'auto' | 'h1' | 'h2'
+    /** How https targets are called; the usual way where it is absent. */
+    readonly tls?: UpstreamTlsDocument | undefined
     readonly preserveHost: boolean
     /** Flat list of lower-case names and values. */
     readonly headers: readonly string[]
@@ -168,6 +171,8 @@ export type SettingsDocument = {
   } & ProcessLimitsConfig
   /** Bytes per second, averaged over `grace` milliseconds; 0 asks for nothing. */
   readonly minimumRate: { readonly request: number; readonly response: number; readonly grace: number }
+  /** Null where there is none. */
+  readonly tls: TlsDocument | null
   /** `off`, `stdout`, or the path of a file. */
   readonly accessLog: string
   /** Servers, and bounds of how long answers hold in milliseconds. */

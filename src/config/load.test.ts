@@ -94,6 +94,7 @@ test('a whole file decodes to what the gateway compiles', () => {
       limits: { head: 65_536, headers: 128, target: 16_384, connections: 20_000 },
       dns: { servers: [], minTtl: 1000, maxTtl: 300_000 },
       minimumRate: { request: 0, response: 0, grace: 10_000 },
+      tls: null,
       accessLog: 'off',
       calls: { keep: 200_000 },
     },

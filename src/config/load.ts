@@ -7,6 +7,7 @@ import { createContractReader } from './contracts.ts'
 import type { ConfigCatalogue, Document } from './document.ts'
 import type { ConfigError } from './errors.ts'
 import { decode } from './issues.ts'
+import { createPemReader } from './pem.ts'
 import { createPolicyMerge, isMap } from './policies.ts'
 import { Problems } from './problems.ts'
 import { quickValues } from './quick-values.ts'
@@ -14,12 +15,19 @@ import { rootShape, settingsSchema } from './schema.ts'
 import { decodeSection, decodeService, type ServiceContext } from './services.ts'
 import { lazySource, maxFileSize, readSource } from './source.ts'
 import { fileProblem } from './substitute.ts'
+import { decodeTls } from './tls.ts'
 import { readValues } from './values.ts'
 
 export { type ConfigError, formatConfigError } from './errors.ts'
 
 export type LoadResult =
-  | { readonly ok: true; readonly document: Document; readonly warnings: readonly ConfigError[] }
+  | {
+      readonly ok: true
+      readonly document: Document
+      /** Absolute paths of certificates and keys that the document was filled in from. */
+      readonly files: readonly string[]
+      readonly warnings: readonly ConfigError[]
+    }
   | { readonly ok: false; readonly errors: readonly ConfigError[] }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -55,7 +63,11 @@ const emptyFile = 'the file is empty: it needs at least "version: 1"'
 
 const listAt = (root: Record<string, unknown>, key: string): unknown[] => (Array.isArray(root[key]) ? root[key] : [])
 
-const decodeRoot = (root: unknown, problems: Problems, { catalogue, file, env, readFile }: ParseOptions): Document => {
+const decodeRoot = (
+  root: unknown,
+  problems: Problems,
+  { catalogue, file, env, readFile }: ParseOptions,
+): { document: Document; files: readonly string[] } => {
   const { policies: units, sections } = catalogue
   const sectionKeys = Object.fromEntries(sections.map(({ key }) => [key, z.unknown().optional()]))
   const top = decode(z.strictObject({ ...sectionKeys, ...rootShape }), root)
@@ -71,7 +83,8 @@ const decodeRoot = (root: unknown, problems: Problems, { catalogue, file, env, r
   const level = policies.below(policies.none, 'settings', ['settings', 'policies'], atSettings)
   const contract = createContractReader({ env: env ?? {}, folder: dirname(resolve(file)), readFile })
   const readText = (path: string) => readFile(resolve(dirname(resolve(file)), path))
-  const context: ServiceContext = { problems, policies, contract, readText, names: new Map(), claims: new Map() }
+  const pem = createPemReader({ problems, folder: dirname(resolve(file)), readFile })
+  const context: ServiceContext = { problems, policies, contract, readText, pem, names: new Map(), claims: new Map() }
   const services = listAt(values, 'services').flatMap((one, index) => decodeService(one, index, level, context) ?? [])
   for (const section of sections) {
     const value = values[section.key]
@@ -80,8 +93,9 @@ const decodeRoot = (root: unknown, problems: Problems, { catalogue, file, env, r
   const consumers = decodeConsumers(listAt(values, 'consumers'), problems)
   policies.finish()
 
-  const { policies: _, ...rest } = settings.ok ? settings.value : settingsSchema.parse({})
-  return { version: 1, settings: rest, services, consumers }
+  const { policies: _, tls: writtenTls, ...rest } = settings.ok ? settings.value : settingsSchema.parse({})
+  const tls = writtenTls === undefined ? null : decodeTls(writtenTls, ['settings', 'tls'], pem, problems)
+  return { document: { version: 1, settings: { ...rest, tls }, services, consumers }, files: [...pem.files] }
 }
 
 /** Turns the text of a config file into a checked, frozen document, or into all of its errors. Never throws. */
@@ -95,9 +109,9 @@ export const parseDocument = (text: string, options: ParseOptions): LoadResult =
   if (isMap(quick)) {
     // Where things stand is only asked when something is wrong: the full reading takes ten times as long.
     const problems = new Problems(file, lazySource(bare))
-    const document = decodeRoot(quick, problems, options)
+    const { document, files } = decodeRoot(quick, problems, options)
     if (problems.found) return { ok: false, errors: problems.list() }
-    return { ok: true, document: freeze(document), warnings: problems.warnings }
+    return { ok: true, document: freeze(document), files, warnings: problems.warnings }
   }
 
   const source = readSource(bare)
@@ -112,9 +126,9 @@ export const parseDocument = (text: string, options: ParseOptions): LoadResult =
   const { value } = values
   if (value === null) return failure(file, emptyFile)
   if (!isMap(value)) return failure(file, 'the file must be a map that begins with "version: 1"')
-  const document = decodeRoot(value, problems, options)
+  const { document, files } = decodeRoot(value, problems, options)
   if (problems.found) return { ok: false, errors: problems.list() }
-  return { ok: true, document: freeze(document), warnings: problems.warnings }
+  return { ok: true, document: freeze(document), files, warnings: problems.warnings }
 }
 
 /** Reads a text file; stops one byte above the limit, so that an endless device cannot hold us up. */

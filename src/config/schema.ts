@@ -15,6 +15,7 @@ import {
   rewriteSchema,
   splitSchema,
 } from './shaping-schema.ts'
+import { tlsSchema } from './tls-schema.ts'
 import { upstreamSchema } from './upstream-schema.ts'
 
 const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -195,6 +196,7 @@ const settingsShape = {
     .meta({ description: 'How much clients may ask for' }),
   dns: dnsSchema,
   minimumRate: minimumRateSchema,
+  tls: tlsSchema.optional(),
   accessLog: checked(accessLog, 'off, stdout, or the path of a file').default('off'),
   calls: z
     .strictObject({ keep: count(0, 1_000_000_000, 'Rows that are kept; 0 keeps no call log').default(200_000) })

@@ -1,9 +1,10 @@
 import type { z } from 'zod'
 import type { Contract, ContractReader } from './contracts.ts'
-import type { ConfigSection, RouteDocument, ServiceDocument, ShapingDocument } from './document.ts'
+import type { ConfigSection, RouteDocument, ServiceDocument, ShapingDocument, UpstreamDocument } from './document.ts'
 import { type Path, quote } from './errors.ts'
 import { decode } from './issues.ts'
 import { checkRoutePath, pathShape } from './paths.ts'
+import type { PemReader } from './pem.ts'
 import { isMap, type PolicyLevel, type PolicyMerge } from './policies.ts'
 import type { Problems } from './problems.ts'
 import { quickRoute } from './quick-route.ts'
@@ -11,6 +12,10 @@ import { routeClaims, routeIds } from './route-ids.ts'
 import { knownMethods, routeSchema, serviceSchema } from './schema.ts'
 import { answersItself, createShaping } from './shaping.ts'
 import { suggest } from './suggest.ts'
+import { decodeUpstreamTls } from './tls.ts'
+import type { upstreamSchema } from './upstream-schema.ts'
+
+type WrittenUpstream = z.output<typeof upstreamSchema>
 
 type WrittenRoute = Pick<RouteDocument, 'path' | 'methods'> &
   Partial<Omit<z.output<typeof routeSchema>, 'path' | 'methods'>>
@@ -21,6 +26,7 @@ export type ServiceContext = {
   readonly contract: ContractReader
   /** Reads a text file by the path that the config file names it with. */
   readonly readText: (path: string) => string
+  readonly pem: PemReader
   /** Names of services so far, and where they stand. */
   readonly names: Map<string, Path>
   /** Claims of routes so far, and where those stand (src/config/route-ids.ts). */
@@ -136,6 +142,13 @@ const useContract = (contract: Contract, at: Path, hasRoutes: boolean, problems:
   return contract.routes.map(route => ({ route, at }))
 }
 
+/** An upstream with the contents of the files that its `tls` names. */
+const withCredentials = ({ tls, ...upstream }: WrittenUpstream, at: Path, { pem }: ServiceContext): UpstreamDocument =>
+  tls === undefined ? upstream : { ...upstream, tls: decodeUpstreamTls(tls, [...at, 'tls'], pem) }
+
+const mapValues = <In, Out>(values: Readonly<Record<string, In>>, change: (value: In, key: string) => Out) =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value, key)]))
+
 /** Decodes `services[index]`; null when it is wrong. What is wrong is reported either way. */
 export const decodeService = (
   value: unknown,
@@ -171,7 +184,16 @@ export const decodeService = (
     problems.report([...at, 'upstream'], 'key', '"upstream" is missing')
   if (!result.ok) return null
   const { upstream = null, upstreams } = result.value
-  return { name, upstream, ...(upstreams && { upstreams }), handler: null, contract, routes: finished }
+  return {
+    name,
+    upstream: upstream === null ? null : withCredentials(upstream, [...at, 'upstream'], context),
+    ...(upstreams && {
+      upstreams: mapValues(upstreams, (one, key) => withCredentials(one, [...at, 'upstreams', key], context)),
+    }),
+    handler: null,
+    contract,
+    routes: finished,
+  }
 }
 
 /** Decodes a section of the file and the services it stands for. */

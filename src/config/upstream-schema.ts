@@ -10,6 +10,7 @@ import {
   upstreamLimitsSchema,
 } from './resilience-schema.ts'
 import { complain, count, fieldName, headerValue, lowerCaseFields } from './schema-parts.ts'
+import { upstreamTlsSchema } from './tls-schema.ts'
 
 /** Framing and the connection belong to the gateway (RFC 9110 §7.6.1, RFC 9112 §6). */
 const ownFields = new Set(
@@ -93,6 +94,7 @@ export const upstreamSchema = z
       .enum(['auto', 'h1', 'h2'])
       .default('auto')
       .meta({ description: 'HTTP/1.1, HTTP/2 (without TLS too), or what https targets choose and HTTP/1.1 for http' }),
+    tls: upstreamTlsSchema.optional(),
     preserveHost: z
       .boolean()
       .default(false)

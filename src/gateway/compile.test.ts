@@ -86,6 +86,7 @@ const documentOf = (services: ServiceDocument[], more: Partial<Document> = {}): 
     trustedProxies: [],
     timeouts: { requestHead: 10_000, idle: 60_000, drain: 1000, drainDelay: 0, stall: 0 },
     limits: { head: 65_536, headers: 100, target: 8192, connections: 100 },
+    tls: null,
     dns: { servers: [], minTtl: 1000, maxTtl: 300_000 },
     minimumRate: { request: 0, response: 0, grace: 10_000 },
     accessLog: 'off',

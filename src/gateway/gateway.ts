@@ -20,6 +20,7 @@ import { ProcessLimits } from './overload/process-limits.ts'
 import { renderProblem } from './respond-error.ts'
 import { type MirrorCounts, type MirrorReport, noMirrorCounts, sparingly } from './shaping/mirror.ts'
 import type { Snapshot } from './snapshot.ts'
+import { createTlsPort, type TlsSecrets } from './tls-port.ts'
 import { type UpstreamEvent, UpstreamRegistry } from './upstream-registry.ts'
 
 /** What is known of a request that was refused before it became a call. */
@@ -38,6 +39,8 @@ export type GatewayOptions = {
   readonly onInvalid: (error: GatewayError, request: InvalidRequest) => void
   /** Where this worker stands among others; alone unless given. */
   readonly place?: WorkerPlace
+  /** What a TLS listener needs beside the configuration; null where there is none. */
+  readonly tls?: TlsSecrets | null
   /** False reads sockets by the documented way only; for tests and as a last resort. */
   readonly directAccept?: boolean
   /** Hears of calls whose copy in a mirror was answered differently; not of every one when there are many. */
@@ -65,6 +68,10 @@ export type Gateway = {
   /** Other addresses of host names: calls under way are not touched. */
   resolve(addresses: ReadonlyMap<string, readonly ResolvedAddress[]>): void
   listen(options: { host: string; port: number; reusePort: boolean }): Promise<number>
+  /** The same for TLS, where the gateway was made with secrets for it. */
+  listenTls(options: { host: string; port: number; reusePort: boolean }): Promise<number>
+  /** New ticket keys, certificates and challenges. */
+  renewTls(secrets: TlsSecrets): void
   /**
    * Serves on for `delayMs` while clients are asked to go elsewhere, then stops listening, says goodbye to WebSockets
    * and event streams, and gives calls in flight `deadlineMs` to end.
@@ -146,7 +153,9 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     },
     onInvalid: renderInvalid,
   })
+  const tls = options.tls ? createTlsPort(server, document.settings.tls, options.tls) : null
   const serve = (next: Snapshot, settings: Document['settings']): void => {
+    tls?.serve(settings.tls)
     snapshot = next
     server.context.limits = { ...settings.limits }
     server.context.timeouts = { requestHead: settings.timeouts.requestHead, idle: settings.timeouts.idle }
@@ -165,6 +174,11 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     watchedUpstreams: () => watchedUpstreams(upstreams.upstreams),
     resolve: addresses => upstreams.resolve(addresses),
     listen: where => server.listen(where),
+    listenTls: where => {
+      if (tls === null) throw new Error('This gateway was made without TLS')
+      return tls.listen(where)
+    },
+    renewTls: secrets => tls?.renew(secrets),
     drain: async ({ delayMs, deadlineMs }) => {
       server.announce()
       if (delayMs > 0) await setTimeout(delayMs)

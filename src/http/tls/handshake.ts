@@ -40,6 +40,7 @@ export class Handshake implements Connection {
     // Some failures are told by the first only: the control of the socket is not the user's yet.
     socket.on('_tlsError', this.#onError)
     socket.on('error', this.#onError)
+    socket.on('end', this.#onEnd)
     socket.on('close', this.#onClose)
   }
 
@@ -53,13 +54,16 @@ export class Handshake implements Connection {
     wheel.set(this.#timer, Math.min(timeouts.requestHead, drainMs))
   }
 
+  /** The time limit is pace enough. */
+  checkPace(): void {}
+
   refuse(): void {
     this.#socket.destroy()
   }
 
   #onSecure = (): void => {
     const socket = this.#socket
-    const { context, settings, accept } = this.#options
+    const { settings, accept } = this.#options
     this.#leave()
     const asked = settings.clientCertificates
     const peer = rememberPeerTls(socket, asked !== null)
@@ -86,9 +90,15 @@ export class Handshake implements Connection {
     this.#socket.off('close', this.#onClose)
     this.#socket.off('_tlsError', this.#onError)
     this.#socket.off('error', this.#onError)
+    this.#socket.off('end', this.#onEnd)
   }
 
   #onError = (error: NodeJS.ErrnoException): void => this.#fail(error.code ?? 'ERR_TLS')
+
+  /** Half of a handshake is of no use to anybody. */
+  #onEnd = (): void => {
+    this.#socket.destroy()
+  }
 
   #fail(code: string): void {
     if (!this.#failed) this.#options.onFailure(code)

@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import { makeCertificate, skipCertificates as skip } from '#base/test-certificates'
 import type { PeerInfo } from '../message.ts'
 import { createHttpServer } from '../server.ts'
 import { TimerWheel } from '../timer-wheel.ts'
 import { createTlsListener, type TlsListener } from './listener.ts'
 import type { TlsServerSettings } from './server-contexts.ts'
-import { makeCertificate, skipCertificates as skip } from './test-certificates.ts'
 
+const limits = { skip, timeout: 20_000 }
 const make = (...args: Parameters<typeof makeCertificate>) => (skip ? { cert: '', key: '' } : makeCertificate(...args))
 const authority = make({ subject: '/CN=Test authority', authority: true })
 const one = { ...make({ names: ['one.example'], by: authority }), hosts: ['one.example'] }
@@ -115,7 +116,7 @@ const failureOf = async (port: number, options: ConnectionOptions): Promise<stri
 for (const direct of [true, false]) {
   const way = direct ? 'direct' : 'documented'
 
-  test(`requests over TLS are answered, and the peer is described (${way})`, { skip }, async t => {
+  test(`requests over TLS are answered, and the peer is described (${way})`, limits, async t => {
     const { port, peers, connections } = await start(t, {}, direct)
     const socket = await open(port)
     assert.match(await ask(socket), /^HTTP\/1\.1 200 OK\r\n[\s\S]*one\.example \/a$/)
@@ -135,7 +136,7 @@ for (const direct of [true, false]) {
     socket.destroy()
   })
 
-  test(`ALPN: h2 before http/1.1, nothing else (${way})`, { skip }, async t => {
+  test(`ALPN: h2 before http/1.1, nothing else (${way})`, limits, async t => {
     const { port } = await start(t, {}, direct)
     for (const [offered, chosen] of [
       [['h2', 'http/1.1'], 'h2'],
@@ -149,7 +150,7 @@ for (const direct of [true, false]) {
     assert.match(await failureOf(port, { ALPNProtocols: ['spdy/3'] }), /ALERT_NO_APPLICATION_PROTOCOL/)
   })
 
-  test(`a name gets its own certificate: exact before wildcard, else the default (${way})`, { skip }, async t => {
+  test(`a name gets its own certificate: exact before wildcard, else the default (${way})`, limits, async t => {
     const { port } = await start(t, { certificates: [one, wild, two] }, direct)
     for (const [servername, names] of [
       ['one.example', 'DNS:one.example'],
@@ -166,7 +167,7 @@ for (const direct of [true, false]) {
     }
   })
 
-  test(`unknown names may be refused (${way})`, { skip }, async t => {
+  test(`unknown names may be refused (${way})`, limits, async t => {
     const { port, listener } = await start(t, { unknownNames: 'refuse' }, direct)
     assert.match(await failureOf(port, { servername: 'elsewhere.test' }), /ECONNRESET|closed|ERR_SSL/)
     const socket = await open(port)
@@ -178,7 +179,7 @@ for (const direct of [true, false]) {
     )
   })
 
-  test(`versions below the least are refused, those above are served (${way})`, { skip }, async t => {
+  test(`versions below the least are refused, those above are served (${way})`, limits, async t => {
     const old = await start(t, {}, direct)
     assert.match(
       await failureOf(old.port, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' }),
@@ -191,7 +192,7 @@ for (const direct of [true, false]) {
     assert.match(await failureOf(strict.port, { maxVersion: 'TLSv1.2' }), /ALERT_PROTOCOL_VERSION/)
   })
 
-  test(`new certificates are shown to new connections, old connections go on (${way})`, { skip }, async t => {
+  test(`new certificates are shown to new connections, old connections go on (${way})`, limits, async t => {
     const { port, listener } = await start(t, {}, direct)
     const before = await open(port)
     await ask(before)
@@ -205,7 +206,7 @@ for (const direct of [true, false]) {
     for (const socket of [before, after, still]) socket.destroy()
   })
 
-  test(`a required client certificate is asked for and verified (${way})`, { skip }, async t => {
+  test(`a required client certificate is asked for and verified (${way})`, limits, async t => {
     const { port, peers } = await start(t, { clientCertificates: { ca: authority.cert, mode: 'required' } }, direct)
     const socket = await open(port, { ...alice })
     assert.match(await ask(socket), /200 OK/)
@@ -233,7 +234,7 @@ for (const direct of [true, false]) {
     socket.destroy()
   })
 
-  test(`an optional client certificate that is not good counts as none (${way})`, { skip }, async t => {
+  test(`an optional client certificate that is not good counts as none (${way})`, limits, async t => {
     const { port, peers } = await start(t, { clientCertificates: { ca: authority.cert, mode: 'optional' } }, direct)
     for (const client of [{}, stranger, alice]) {
       const socket = await open(port, { ...client })
@@ -246,7 +247,7 @@ for (const direct of [true, false]) {
     )
   })
 
-  test(`sessions go on with the same ticket keys only, and keep the client's identity (${way})`, { skip }, async t => {
+  test(`sessions go on with the same ticket keys only, and keep the client's identity (${way})`, limits, async t => {
     const ticketKeys = randomBytes(48)
     const name = { servername: 'one.example' }
     const clientCertificates = { ca: authority.cert, mode: 'required' } as const
@@ -282,7 +283,7 @@ for (const direct of [true, false]) {
     }
   })
 
-  test(`a handshake that does not come counts as a connection and ends in time (${way})`, { skip }, async t => {
+  test(`a handshake that does not come counts as a connection and ends in time (${way})`, limits, async t => {
     const { port, listener, connections } = await start(t, {}, direct, 100)
     const silent = connectPlain(port, '127.0.0.1')
     const half = connectPlain(port, '127.0.0.1')
@@ -296,7 +297,7 @@ for (const direct of [true, false]) {
     while (connections() > 0) await new Promise(resolve => setTimeout(resolve, 10))
   })
 
-  test(`garbage ends its own connection and nothing else (${way})`, { skip }, async t => {
+  test(`garbage ends its own connection and nothing else (${way})`, limits, async t => {
     const { port, connections } = await start(t, {}, direct)
     const good = await open(port)
     for (let i = 0; i < 50; i++) {
@@ -313,7 +314,7 @@ for (const direct of [true, false]) {
     while (connections() > 0) await new Promise(resolve => setTimeout(resolve, 10))
   })
 
-  test(`renegotiation is refused (${way})`, { skip }, async t => {
+  test(`renegotiation is refused (${way})`, limits, async t => {
     const { port } = await start(t, {}, direct)
     const socket = await open(port, { maxVersion: 'TLSv1.2' })
     const error = await new Promise<Error | null>(resolve => {
@@ -325,7 +326,7 @@ for (const direct of [true, false]) {
     socket.destroy()
   })
 
-  test(`draining ends idle connections and handshakes, and lets answers finish (${way})`, { skip }, async t => {
+  test(`draining ends idle connections and handshakes, and lets answers finish (${way})`, limits, async t => {
     const { port, drain } = await start(t, {}, direct)
     const idle = await open(port)
     await ask(idle)
@@ -340,7 +341,7 @@ for (const direct of [true, false]) {
   })
 }
 
-test('whoever speaks plain HTTP to the port is told so', { skip }, async t => {
+test('whoever speaks plain HTTP to the port is told so', limits, async t => {
   const { port, listener } = await start(t, {}, true)
   const socket = connectPlain(port, '127.0.0.1')
   let text = ''

@@ -61,10 +61,9 @@ export const serverContexts = (settings: TlsServerSettings): ServerContexts => {
     .update(clientCertificates === null ? '' : clientCertificates.mode + clientCertificates.ca)
     .digest('hex')
     .slice(0, 32)
-  const make = ({ cert, key }: ServerCertificate): SecureContext =>
+  const make = ({ cert, key }: Partial<ServerCertificate>): SecureContext =>
     createSecureContext({
-      cert,
-      key,
+      ...(cert !== undefined && { cert, key }),
       minVersion,
       secureOptions,
       honorCipherOrder: true,
@@ -74,7 +73,6 @@ export const serverContexts = (settings: TlsServerSettings): ServerContexts => {
       ...(ticketKeys !== null && { ticketKeys }),
     })
   const [first] = certificates
-  if (first === undefined) throw new Error('A TLS listener needs a certificate')
   const made = new Map<ServerCertificate, SecureContext>()
   const contextOf = (certificate: ServerCertificate): SecureContext => {
     const known = made.get(certificate)
@@ -83,7 +81,8 @@ export const serverContexts = (settings: TlsServerSettings): ServerContexts => {
     made.set(certificate, context)
     return context
   }
-  const fallback = contextOf(first)
+  // Without any certificate yet (ACME) every handshake fails.
+  const fallback = first === undefined ? make({}) : contextOf(first)
   const index = indexOfNames(certificates)
   return {
     settings,
