@@ -3,6 +3,7 @@ import type { MetricsSnapshot } from '#analytics/metrics'
 import { renderPrometheus } from '#analytics/render-prometheus'
 import { upstreamGauges } from '#analytics/upstream-gauges'
 import { mergeViews } from '#gateway/health/upstream-view'
+import { guardMetrics } from './guard-metrics.ts'
 import type { WorkerReport } from './worker-messages.ts'
 
 /** The Prometheus page: what the workers counted, merged, and the gauges of the whole process. */
@@ -32,6 +33,7 @@ export const renderMetrics = (
     [
       ...gauges,
       ...upstreamGauges(mergeViews(reports.map(({ watched }) => watched))),
+      ...guardMetrics(reports),
       ...mirrorCounters(reports.map(({ mirrors }) => mirrors)),
       ...processGauges(),
     ],

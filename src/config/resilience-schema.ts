@@ -120,6 +120,20 @@ export const concurrencySchema = z
     description: 'Finds out how many calls the upstream can take at a time, from its latency; each worker for itself',
   })
 
+/** `keepAlive` of an upstream. */
+export const keepAliveSchema = z
+  .strictObject({
+    idle: duration({ min: '100ms', max: '24h', doc: 'How long an unused connection is kept' }).prefault('30s'),
+    requests: count(1, 1_000_000_000, 'Requests after which a connection is closed (HTTP/1.1)').optional(),
+    age: duration({
+      min: '100ms',
+      max: '30d',
+      doc: 'Age after which a connection is used no more (HTTP/1.1)',
+    }).optional(),
+  })
+  .meta({ description: 'How long connections to the targets are used' })
+
+export type KeepAliveConfig = z.output<typeof keepAliveSchema>
 export type RetryConfig = z.output<typeof retrySchema>
 export type HedgeConfig = z.output<typeof hedgeSchema>
 export type BreakerConfig = z.output<typeof breakerSchema>
@@ -133,6 +147,7 @@ export type ResilienceConfig = {
   readonly breaker?: BreakerConfig | undefined
   readonly limits?: UpstreamLimitsConfig | undefined
   readonly concurrency?: AdaptiveConfig | null | undefined
+  readonly keepAlive?: KeepAliveConfig | undefined
 }
 
 /** What `retry` is where nothing else is said. */

@@ -6,6 +6,7 @@ import {
   breakerSchema,
   concurrencySchema,
   hedgeSchema,
+  keepAliveSchema,
   retrySchema,
   upstreamLimitsSchema,
 } from './resilience-schema.ts'
@@ -89,6 +90,7 @@ export const upstreamSchema = z
     hedge: hedgeSchema.optional(),
     breaker: breakerSchema.optional(),
     limits: upstreamLimitsSchema.optional(),
+    keepAlive: keepAliveSchema.optional(),
     concurrency: concurrencySchema.optional(),
     protocol: z
       .enum(['auto', 'h1', 'h2'])

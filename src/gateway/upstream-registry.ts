@@ -1,5 +1,5 @@
 import { monotonicMs } from '#base/clock'
-import { Pool, type UpstreamProtocol } from '#http/client'
+import { Pool } from '#http/client'
 import type { TimerWheel } from '#http/timer-wheel'
 import { TargetLoad } from './balance/target-load.ts'
 import { discoveryKey, endpointKey, type ResolvedAddress, readPlace, type TargetPlace } from './endpoint.ts'
@@ -157,7 +157,7 @@ export class UpstreamRegistry {
       weight: weight * (address?.weight ?? 1),
       priority: address?.priority ?? 0,
       address: text,
-      pool: this.#pool(config.protocol ?? 'h1', endpoint, place, address),
+      pool: this.#pool(config, endpoint, place, address),
       load,
       health: this.#health(config, given, upstream),
     })
@@ -202,24 +202,24 @@ export class UpstreamRegistry {
     return new TargetHealth(slot, check, ejection)
   }
 
-  #pool(protocol: UpstreamProtocol, endpoint: string, place: TargetPlace, address: ResolvedAddress | null): Pool {
-    const key = `${protocol} ${endpoint}`
+  #pool(config: UpstreamConfig, endpoint: string, place: TargetPlace, address: ResolvedAddress | null): Pool {
+    const { protocol = 'h1', keepAlive } = config
+    const key = `${protocol} ${endpoint}${keepAlive === undefined ? '' : JSON.stringify(keepAlive)}`
     let pool = this.#pools.get(key)
     if (pool === undefined) {
-      pool = new Pool({ ...this.#poolOptions(place, address), protocol })
+      pool = new Pool({
+        origin: originOf(place, address),
+        protocol,
+        wheel: this.#wheel,
+        idleTimeout: keepAlive?.idle ?? idlePoolMs,
+        maxRequests: keepAlive?.requests,
+        maxAge: keepAlive?.age,
+        maxHead: maxResponseHead,
+        maxFields: maxResponseFields,
+      })
       this.#pools.set(key, pool)
     }
     return pool
-  }
-
-  #poolOptions(place: TargetPlace, address: ResolvedAddress | null) {
-    return {
-      origin: originOf(place, address),
-      wheel: this.#wheel,
-      idleTimeout: idlePoolMs,
-      maxHead: maxResponseHead,
-      maxFields: maxResponseFields,
-    }
   }
 
   /** Closes pools and forgets loads that no upstream uses any more. */

@@ -78,6 +78,9 @@ export type PoolOptions = {
   readonly wheel: TimerWheel
   /** Milliseconds an unused connection is kept; shortened by `Keep-Alive: timeout` of the origin. */
   readonly idleTimeout: number
+  /** Requests, and age in milliseconds, after which an HTTP/1.1 connection is not used again; no limit when absent. */
+  readonly maxRequests?: number | undefined
+  readonly maxAge?: number | undefined
   readonly maxHead: number
   readonly maxFields: number
 }
@@ -136,9 +139,16 @@ export class Pool {
 
   /** Called by a connection whose exchange ended cleanly; false when it should close. */
   release(connection: ClientConnection): boolean {
-    if (this.#closed) return false
+    if (this.#closed || this.#worn(connection)) return false
     this.#idle.push(connection)
     return true
+  }
+
+  #worn({ requests, openedAt }: ClientConnection): boolean {
+    const { maxRequests, maxAge, wheel } = this.options
+    return (
+      (maxRequests !== undefined && requests >= maxRequests) || (maxAge !== undefined && wheel.now - openedAt >= maxAge)
+    )
   }
 
   /** Called by a connection that closed. */

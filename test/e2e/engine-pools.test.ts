@@ -203,3 +203,30 @@ test('round-robin shares calls evenly, by weight', async () => {
     await two.stop()
   }
 })
+
+test('a connection is closed after as many requests as it may carry', async () => {
+  await use(plain, { keepAlive: { requests: 3 } })
+  for (let i = 0; i < 7; i++) assert.equal((await rawCall(portico.gatewayPort, get(`/${i}`))).status, 200)
+  assert.deepEqual(
+    origin.connections.map(connection => connection.requests.length),
+    [3, 3, 1],
+  )
+})
+
+test('a connection that is too old, or unused for too long, is closed', async () => {
+  for (const keepAlive of [{ age: '100ms' }, { idle: '100ms' }]) {
+    await use(plain, { keepAlive })
+    await rawCall(portico.gatewayPort, get('/first'))
+    const first = await origin.connection(0)
+    if ('age' in keepAlive) {
+      // It is looked at when a request has ended, not before.
+      await new Promise(resolve => setTimeout(resolve, 200))
+      await rawCall(portico.gatewayPort, get('/second'))
+      assert.equal(origin.connections.length, 1)
+    }
+    await first.waitClose()
+    await rawCall(portico.gatewayPort, get('/third'))
+    assert.equal(origin.connections.length, 2)
+    await origin.stop()
+  }
+})

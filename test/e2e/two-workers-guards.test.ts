@@ -70,6 +70,9 @@ test('a circuit opens for all workers, lets a few calls try, and closes for all'
   }, 'the circuit to close')
   for (let i = 0; i < 20; i++) assert.equal((await rawCall(portico.gatewayPort, get(`/${i}`))).status, 200)
   assert.match(portico.output(), /circuit of upstream main is open/)
+  const metrics = String((await portico.console('/metrics')).body)
+  assert.match(metrics, /^portico_upstream_circuit\{upstream="main"\} 0$/m)
+  assert.match(metrics, /^portico_upstream_circuit_opened_total\{upstream="main"\} [1-9]\d*$/m)
   assert.match(portico.output(), /circuit of upstream main is closed/)
 })
 

@@ -20,6 +20,10 @@ const notReached = { retry: 'yes', detail: 'The upstream could not be reached in
 /** One HTTP/1.1 connection to an origin, one exchange at a time. */
 export class ClientConnection implements ClientExchange, BodySink {
   reused = false
+  /** Requests begun. */
+  requests = 0
+  /** Time of the wheel. */
+  readonly openedAt: number
   readonly #pool: Pool
   readonly #socket: Socket
   readonly #writer: SocketWriter
@@ -44,6 +48,7 @@ export class ClientConnection implements ClientExchange, BodySink {
 
   constructor(pool: Pool) {
     this.#pool = pool
+    this.openedAt = pool.options.wheel.now
     this.#idleLimit = pool.options.idleTimeout
     this.#timer = new Timer(() => this.#onTimeout())
     this.#socket = connectSocket(pool, ['http/1.1'], (bytes, length) => this.#onBytes(bytes, length))
@@ -61,6 +66,7 @@ export class ClientConnection implements ClientExchange, BodySink {
 
   start(request: OutgoingRequest, handler: ResponseHandler): void {
     const { wheel } = this.#pool.options
+    this.requests++
     this.#handler = handler
     this.#request = request
     this.#requestDone = false
