@@ -7,6 +7,7 @@ const words = {
   unhealthy: ['warn', 'A target is left out because its health checks fail'],
   healthy: ['info', 'A target passes its health checks'],
   panic: ['error', 'Too few targets are healthy: all of them are used'],
+  'no-room': ['warn', 'There is no room to watch over a target: it is taken for healthy'],
   calm: ['info', 'Enough targets are healthy again'],
 } as const satisfies Record<string, readonly [LogLevel, string]>
 

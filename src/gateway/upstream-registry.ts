@@ -14,7 +14,7 @@ import { BalancedUpstream, type UpstreamConfig } from './upstream.ts'
 
 /** Something about the targets of an upstream that whoever runs the gateway wants to know. */
 export type UpstreamEvent = {
-  readonly kind: 'ejected' | 'returned' | 'unhealthy' | 'healthy' | 'panic' | 'calm'
+  readonly kind: 'ejected' | 'returned' | 'unhealthy' | 'healthy' | 'panic' | 'calm' | 'no-room'
   readonly upstream: string
   /** URL and address; empty when it is about the upstream as a whole. */
   readonly target: string

@@ -15,6 +15,9 @@ export type NameWatchOptions = {
   readonly onEvent: (event: NameEvent) => void
 }
 
+/** Changes within so many milliseconds are published as one. */
+const gatherMs = 10
+
 type Watched = {
   readonly name: WatchedName
   timer: NodeJS.Timeout | undefined
@@ -34,6 +37,7 @@ export class NameWatch {
   readonly #names = new Map<string, Watched>()
   readonly #addresses = new Map<string, readonly ResolvedAddress[]>()
   #waiting: (() => void)[] = []
+  #publishing: NodeJS.Timeout | null = null
   #closed = false
 
   constructor(options: NameWatchOptions) {
@@ -73,7 +77,7 @@ export class NameWatch {
       this.#names.set(key, watched)
       this.#ask(watched)
     }
-    if (gone) this.#options.onAddresses(this.#addresses)
+    if (gone) this.#publishSoon()
   }
 
   /** Resolves when every name was asked for once, whatever came out, or after `milliseconds`. */
@@ -90,6 +94,7 @@ export class NameWatch {
 
   close(): void {
     this.#closed = true
+    if (this.#publishing !== null) clearTimeout(this.#publishing)
     this.#resolver.cancel()
     for (const { timer } of this.#names.values()) clearTimeout(timer)
     this.#names.clear()
@@ -125,11 +130,23 @@ export class NameWatch {
       watched.known = text
       if (sorted === null) this.#addresses.delete(key)
       else this.#addresses.set(key, sorted)
-      this.#options.onAddresses(this.#addresses)
+      this.#publishSoon()
       if (sorted !== null)
         this.#options.onEvent({ kind: 'changed', name: watched.name.queryName, addresses: sorted.map(textOf) })
     }
     this.#again(watched, ttlMs)
+  }
+
+  /** Many names change together at a start: each change alone would be work for all workers. */
+  #publishSoon(): void {
+    this.#publishing ??= setTimeout(() => this.#publish(), gatherMs)
+  }
+
+  #publish(): void {
+    if (this.#publishing === null) return
+    clearTimeout(this.#publishing)
+    this.#publishing = null
+    this.#options.onAddresses(this.#addresses)
   }
 
   #failed(watched: Watched, reason: string): void {
@@ -143,7 +160,8 @@ export class NameWatch {
     watched.asked = true
     watched.timer = setTimeout(() => this.#ask(watched), Math.max(minTtl, Math.min(maxTtl, ttlMs)))
     watched.timer.unref()
-    if (![...this.#names.values()].every(({ asked }) => asked)) return
+    if (this.#waiting.length === 0 || ![...this.#names.values()].every(({ asked }) => asked)) return
+    this.#publish()
     for (const wake of this.#waiting.splice(0)) wake()
   }
 }

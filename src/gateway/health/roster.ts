@@ -27,6 +27,7 @@ export class Roster {
   even = true
   /** All are used because too few are usable. */
   panic = false
+  #reported: boolean | null = null
   /** Targets of weight above zero. */
   #weighted: readonly Target[] = []
   #epoch = -1
@@ -79,6 +80,7 @@ export class Roster {
 
   /** Seconds until a target may get its trial; for Retry-After. */
   get waitSeconds(): number {
+    if (this.#out.length === 0) return 1
     const now = this.#clock()
     const waits = this.#out.map(({ health }) => (health?.check?.state === 1 ? 0 : (health?.slot.until ?? 0) - now))
     return Math.min(60, Math.max(1, Math.ceil(Math.min(...waits, 60_000) / 1000)))
@@ -94,10 +96,10 @@ export class Roster {
     const chosenFrom = panic ? this.#weighted : well
     const first = Math.min(...chosenFrom.map(({ priority }) => priority))
     this.usable = chosenFrom.filter(({ priority }) => priority === first)
-    if (panic !== this.panic) {
-      this.panic = panic
-      onPanic(panic, well.length, all)
-    }
+    this.panic = panic
+    // Also at the beginning: an upstream of the configuration before may have left it otherwise.
+    if (panic !== this.#reported) onPanic(panic, well.length, all)
+    this.#reported = panic
     this.#ramp()
   }
 

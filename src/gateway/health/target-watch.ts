@@ -79,7 +79,8 @@ export class TargetWatch {
       const endpoint = endpointKey(place, address)
       const name = targetName(url, address)
       const state = this.#table.open(stateKey(endpoint, target), now)
-      if (state !== null) named.add(state.index)
+      if (state === null) this.#onEvent({ kind: 'no-room', upstream, target: name, details: {} })
+      else named.add(state.index)
       if (active === null) return []
       const key = checkKey(`${target.protocol} ${endpoint}`, place.authority, active)
       const slot = this.#table.open(key, now, active.initial === 'unhealthy' ? 1 : 0)
