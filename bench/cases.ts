@@ -68,6 +68,11 @@ export const cases: readonly Case[] = [
     ...plainTask,
     headers: { connection: 'close' },
   }),
+  saturation('h2', 'plain proxy, clients of HTTP/2 without TLS: 8 connections of 16 streams', {
+    ...plainTask,
+    features: { ...plainTask.features, http2: true },
+    connections: 8,
+  }),
   {
     ...saturation('latency', 'key check, rate limit and log at half of the rate that saturates', fullTask),
     kind: 'rate',

@@ -93,6 +93,26 @@ export const saturate = async ({ port, paths, headers, seconds, connections, cor
   return readWrk(output)
 }
 
+/** Streams at a time on each connection of HTTP/2. */
+const streams = 16
+
+/** As many requests as go through, over HTTP/2 without TLS (h2load). */
+export const saturateHttp2 = async ({
+  port,
+  paths,
+  headers,
+  seconds,
+  connections,
+  core,
+}: Load): Promise<LoadResult> => {
+  const log = join(temporaryFolder(), 'requests.log')
+  await run(core, [
+    ...[findProgram('h2load'), `-c${connections}`, `-m${streams}`, '-t1', `-D${seconds}`],
+    ...[`--log-file=${log}`, ...headerFlags(headers), `http://127.0.0.1:${port}${paths[0]}`],
+  ])
+  return readH2loadLog(readFileSync(log, 'utf8'), seconds)
+}
+
 /** A fixed rate, whatever the answers do (h2load): latency without the queue that saturation makes. */
 export const atRate = async (load: Load, perSecond: number): Promise<LoadResult> => {
   const { port, paths, headers, seconds, connections, core } = load

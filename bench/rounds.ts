@@ -1,6 +1,8 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import type { Case, Lane, Task } from './cases.ts'
 import { usageOf } from './cpu.ts'
-import { atRate, type Load, saturate } from './load.ts'
+import { atRate, type Load, saturate, saturateHttp2 } from './load.ts'
 import { type RunningSubject, routePath } from './subjects/subject.ts'
 import type { Round } from './table.ts'
 
@@ -22,15 +24,28 @@ const measure = async (
   const { seconds, loadCore: core } = options
   const load: Load = { port: subject.port, ...task, seconds, core }
   const before = usageOf(subject.pid)
-  const result = perSecond === null ? await saturate(load) : await atRate(load, perSecond)
+  const saturateIt = task.features.http2 === true ? saturateHttp2 : saturate
+  const result = perSecond === null ? await saturateIt(load) : await atRate(load, perSecond)
   const after = usageOf(subject.pid)
   const cpuMicros = ((after.cpuSeconds - before.cpuSeconds) * 1e6) / result.requests
   return { ...result, cpuMicros, residentBytes: after.residentBytes }
 }
 
+const statusOverHttp2 = async (port: number, path: string, headers: Record<string, string>): Promise<number> => {
+  const session = connect(`http://127.0.0.1:${port}`)
+  try {
+    const stream = session.request({ ':path': path, ...headers })
+    const [fields] = (await once(stream, 'response')) as [Record<string, unknown>]
+    return Number(fields[':status'])
+  } finally {
+    session.destroy()
+  }
+}
+
 /** One call by hand: a subject that answers wrongly, or lets a stranger in, is quick and worth nothing. */
 const check = async ({ name, task }: Lane, { port }: RunningSubject): Promise<void> => {
   const status = async (path: string, headers: Record<string, string>): Promise<number> => {
+    if (task.features.http2 === true) return statusOverHttp2(port, path, headers)
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { ...headers, connection: 'close' } })
     await answer.arrayBuffer()
     return answer.status

@@ -15,8 +15,12 @@ http://127.0.0.1:${port} {
 
 export const caddy: Subject = {
   name: 'caddy',
-  lacks: ({ routes, limitAndLog }) =>
-    routes > 1 ? 'no table of routes is written for it here' : limitAndLog ? 'it has no rate limit of its own' : null,
+  lacks: ({ routes, limitAndLog, http2 }) =>
+    routes > 1 || http2 === true
+      ? 'no table of routes, and no HTTP/2, is written for it here'
+      : limitAndLog
+        ? 'it has no rate limit of its own'
+        : null,
   start: async (features, originPort, core) => {
     const folder = temporaryFolder()
     const port = await freePort()

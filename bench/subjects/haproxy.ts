@@ -34,7 +34,8 @@ backend back
 
 export const haproxy: Subject = {
   name: 'haproxy',
-  lacks: ({ routes }) => (routes > 1 ? 'no table of routes is written for it here' : null),
+  lacks: ({ routes, http2 }) =>
+    routes > 1 || http2 === true ? 'no table of routes, and no HTTP/2, is written for it here' : null,
   start: async (features, originPort, core) => {
     const folder = temporaryFolder()
     const port = await freePort()

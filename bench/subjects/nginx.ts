@@ -33,7 +33,7 @@ map $http_x_api_key $consumer { default ""; "${keyHeader.value}" bench; }
 ${features.limitAndLog ? 'limit_req_zone $consumer zone=calls:10m rate=1000000r/s;' : ''}
 ${log}
 upstream origin { server 127.0.0.1:${originPort}; keepalive 128; keepalive_requests 100000000; }
-server { listen 127.0.0.1:${port} backlog=4096; ${locations} } }`
+server { listen 127.0.0.1:${port} ${features.http2 === true ? 'http2 ' : ''}backlog=4096; ${locations} } }`
 }
 
 export const nginx: Subject = {

@@ -6,6 +6,8 @@ export type Features = {
   limitAndLog: boolean
   /** Routes in the table. */
   routes: number
+  /** Clients speak HTTP/2 without TLS; the origin is spoken to in HTTP/1.1. */
+  http2?: boolean
 }
 
 export const keyHeader = { name: 'x-api-key', value: 'bench-key' }
