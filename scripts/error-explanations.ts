@@ -69,7 +69,8 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   },
   'request-timeout': {
     means: 'The head or the body of the request did not arrive in time.',
-    remedy: 'Caller: send it again over a better connection. Operator: see `settings.timeouts`.',
+    remedy:
+      'Caller: send it again over a better connection. Operator: see `settings.timeouts` and `settings.minimumRate`.',
   },
   conflict: {
     means: 'Somebody else has changed the resource since it was read (`If-Match` does not fit).',
@@ -144,8 +145,12 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       'Caller: try again after `Retry-After`. Operator: find out why the service fails; see `breaker` of its upstream.',
   },
   overloaded: {
-    means: 'The gateway takes no more work for the moment, or it needs something for this call that is not available.',
-    remedy: 'Caller: try again after `Retry-After`. Operator: look at connections and load in `/metrics`.',
+    means:
+      'The gateway takes no more work for the moment: a limit of calls, connections or memory is reached, the queue of ' +
+      'the service is full or its turn did not come in time, or the call needs something that is not available.',
+    remedy:
+      'Caller: try again after `Retry-After`. Operator: the detail says which limit it was; see `settings.limits`, and ' +
+      '`limits` and `concurrency` of the upstream (docs/resilience.md), and connections and load in `/metrics`.',
   },
   draining: {
     means: 'The gateway is about to stop and takes no new requests.',

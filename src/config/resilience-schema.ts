@@ -94,17 +94,24 @@ export const upstreamLimitsSchema = z
   })
   .meta({ description: 'How much an upstream is given at a time; the rest waits, fairly between consumers' })
 
-const adaptive = z.strictObject({
-  min: count(1, 1_000_000, 'Calls in flight that are always allowed').default(4),
-  max: count(1, 1_000_000, 'Calls in flight that are never exceeded').default(1000),
-  initial: count(1, 1_000_000, 'Calls in flight at the beginning').default(20),
-  tolerance: z
-    .number()
-    .min(1)
-    .max(10)
-    .default(1.5)
-    .meta({ description: 'How many times the usual latency is still taken for health' }),
-})
+const adaptive = z
+  .strictObject({
+    min: count(1, 1_000_000, 'Calls in flight that are always allowed').default(4),
+    max: count(1, 1_000_000, 'Calls in flight that are never exceeded').default(1000),
+    initial: count(1, 1_000_000, 'Calls in flight at the beginning; 20 within min and max unless set').optional(),
+    tolerance: z
+      .number()
+      .min(1)
+      .max(10)
+      .default(1.5)
+      .meta({ description: 'How many times the usual latency is still taken for health' }),
+  })
+  .superRefine(({ min, max, initial }, context) => {
+    if (min > max) context.addIssue({ code: 'custom', path: ['min'], message: `must not be above max (${max})` })
+    else if (initial !== undefined && (initial < min || initial > max))
+      context.addIssue({ code: 'custom', path: ['initial'], message: `must be between min (${min}) and max (${max})` })
+  })
+  .transform(({ initial = 20, ...rest }) => ({ ...rest, initial: Math.min(Math.max(initial, rest.min), rest.max) }))
 
 /** `concurrency` of an upstream. */
 export const concurrencySchema = z

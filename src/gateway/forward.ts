@@ -43,6 +43,7 @@ class Forward implements RaceOwner, CallForward {
   #ready = false
   /** Number of the try under way. */
   #turn = 0
+  #trying = false
   #triedAt: number
   #headAt = 0
   #status = 0
@@ -102,6 +103,7 @@ class Forward implements RaceOwner, CallForward {
       return
     }
     const turn = ++this.#turn
+    this.#trying = true
     this.#target = target
     target.begin()
     this.#status = 0
@@ -114,7 +116,7 @@ class Forward implements RaceOwner, CallForward {
     }
     const client = target.pool.request(this.#request(target), this, fresh)
     // On a connection that was open already everything may have happened by now.
-    if (!this.#ready && turn === this.#turn) this.#client = client
+    if (!this.#ready && this.#trying && turn === this.#turn) this.#client = client
   }
 
   #request(target: Target): OutgoingRequest {
@@ -359,6 +361,7 @@ class Forward implements RaceOwner, CallForward {
   #done(outcome: Outcome): void {
     const now = monotonicMs()
     this.#client = null
+    this.#trying = false
     this.#body?.detach()
     this.#events?.close()
     const headAt = this.#responding ? this.#headAt : now

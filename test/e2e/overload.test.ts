@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type ClientHttp2Stream, connect } from 'node:http2'
 import { after, before, test } from 'node:test'
 import { get, head } from '../conformance/case-table.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type ScriptedOrigin,
   scriptedOrigin,
   startPortico,
+  within,
 } from '../harness.ts'
 
 let portico: Portico
@@ -158,6 +160,25 @@ test('a body that arrives too slowly is refused; slow enough is fast enough', as
   await slow.waitClose(10_000)
   assert.equal((await honest.readFinalResponse({ milliseconds: 10_000 })).body.toString(), '6000 bytes')
   for (const client of [slow, honest]) client.destroy()
+})
+
+test('the same over HTTP/2, where other streams of the connection go on', async () => {
+  await use({ minimumRate: { request: '500b', grace: '1s' } })
+  const session = connect(`http://127.0.0.1:${portico.gatewayPort}`)
+  try {
+    const status = (stream: ClientHttp2Stream): Promise<number> =>
+      new Promise((resolve, reject) => {
+        stream.on('response', headers => resolve(Number(headers[':status'])))
+        stream.on('error', reject)
+      })
+    const slow = session.request({ ':method': 'POST', ':path': '/x' }, { endStream: false })
+    slow.write('begin')
+    assert.equal(await within(status(slow), () => 'the refusal', 10_000), 408)
+    const next = session.request({ ':path': '/x' })
+    assert.equal(await within(status(next), () => 'the next call'), 200)
+  } finally {
+    session.destroy()
+  }
 })
 
 test('a body that waits because the service is slow is not the fault of the client', async () => {

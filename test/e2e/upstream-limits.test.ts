@@ -276,3 +276,44 @@ test('a body waits with its call and arrives whole', async () => {
   assert.equal(origin.requests[1]?.body.toString(), 'hello')
   for (const client of [first, second]) client.destroy()
 })
+
+test('adaptive concurrency finds out what a service can take at a time', async () => {
+  // Four places of ten milliseconds; whoever finds none waits in the line of the service.
+  const line: (() => void)[] = []
+  let running = 0
+  const work = async (): Promise<void> => {
+    if (running >= 4) await new Promise<void>(resolve => line.push(resolve))
+    running++
+    await new Promise(resolve => setTimeout(resolve, 10))
+    running--
+    line.shift()?.()
+  }
+  const service = await scriptedOrigin(
+    answerEach(async () => {
+      await work()
+      return ok()
+    }),
+  )
+  try {
+    const concurrency = { adaptive: { initial: 60, max: 100, min: 2 } }
+    await portico.reload(oneService(service.url, {}, { concurrency, timeouts: { response: '10s' } }))
+    let stop = false
+    const lanes = Array.from({ length: 60 }, async () => {
+      const client = await rawClient(portico.gatewayPort)
+      while (!stop) {
+        client.send(get('/x'))
+        assert.equal((await client.readFinalResponse({ milliseconds: 20_000 })).status, 200)
+      }
+      client.destroy()
+    })
+    await eventually(
+      async () => (((await upstreams())[0]?.adaptiveLimit ?? 100) < 25 ? true : null),
+      'the limit to fall',
+      20_000,
+    )
+    stop = true
+    await Promise.all(lanes)
+  } finally {
+    await service.stop()
+  }
+})

@@ -4,6 +4,7 @@ const windowMs = 100
 const windowCalls = 10
 const longestWindowMs = 1000
 const probeEveryMs = 30_000
+const firstProbeMs = 1_000
 const longestProbeMs = 3_000
 /** How much of a new limit is taken over at once. */
 const smoothing = 0.3
@@ -34,7 +35,8 @@ export class AdaptiveLimit {
     this.#config = config
     this.#limit = Math.min(Math.max(config.initial, config.min), config.max)
     this.#windowStart = now
-    this.#nextProbe = now + probeEveryMs
+    // Under load from the beginning, what the first calls need is not the usual latency.
+    this.#nextProbe = now + firstProbeMs
   }
 
   /** Calls that may be in flight at `now`. */

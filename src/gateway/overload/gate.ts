@@ -153,12 +153,12 @@ export class Gate {
     }
   }
 
-  #permitsOf({ url }: Target): Permits {
-    let permits = this.#permits.get(url)
+  #permitsOf({ key }: Target): Permits {
+    let permits = this.#permits.get(key)
     if (permits === undefined) {
       const { memory, name, worker } = this.#options
-      permits = new Permits(openSlot(memory, `target ${name} ${url}`, worker))
-      this.#permits.set(url, permits)
+      permits = new Permits(openSlot(memory, `target ${name} ${key}`, worker))
+      this.#permits.set(key, permits)
     }
     return permits
   }
