@@ -12,6 +12,7 @@ import { nginx } from './subjects/nginx.ts'
 import { portico } from './subjects/portico.ts'
 import type { Subject } from './subjects/subject.ts'
 import { asMarkdown, asText, tableOf } from './table.ts'
+import { runWebSocket } from './websocket.ts'
 
 const allSubjects: readonly Subject[] = [nginx, portico, haproxy, caddy]
 const subjectCore = 0
@@ -23,7 +24,8 @@ const help = `npm run bench -- [all | CASE…] [--rounds 5] [--seconds 3] [--sub
   the first one thrown away. Read the ratio: CPU per request against nginx in the same round. Without a case all are run.
   Subjects: ${allSubjects.map(({ name }) => name).join(', ')}.
 
-${cases.map(({ name, what }) => `  ${name.padEnd(16)} ${what}`).join('\n')}`
+${cases.map(({ name, what }) => `  ${name.padEnd(16)} ${what}`).join('\n')}
+  websocket        echoed WebSocket messages, Portico and nginx; not part of all`
 
 type Options = { rounds: number; seconds: number; subjects: readonly Subject[]; markdown: boolean }
 
@@ -104,7 +106,7 @@ const main = async (): Promise<void> => {
     },
   })
   const wanted = positionals.length === 0 || positionals.includes('all') ? cases.map(({ name }) => name) : positionals
-  const unknown = wanted.find(name => !cases.some(candidate => candidate.name === name))
+  const unknown = wanted.find(name => name !== 'websocket' && !cases.some(candidate => candidate.name === name))
   if (values.help === true || unknown !== undefined) {
     if (unknown !== undefined) process.stderr.write(`There is no case ${JSON.stringify(unknown)}.\n`)
     process.stdout.write(`${help}\n`)
@@ -129,6 +131,10 @@ const main = async (): Promise<void> => {
   for (const name of wanted) {
     const chosen = cases.find(candidate => candidate.name === name) as Case
     try {
+      if (name === 'websocket') {
+        process.stdout.write(`${await runWebSocket({ ...options, subjectCore, loadCore }, complain)}\n\n`)
+        continue
+      }
       process.stdout.write(`${await runCase(chosen, originPort, options)}\n`)
     } catch (error) {
       if (interrupted) throw error
