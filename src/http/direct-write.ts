@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
-import { getSystemErrorName } from 'node:util'
+import type { ByteSocket } from './byte-socket.ts'
+import { type StreamHandle, type StreamWrap, statusError, streamWrap } from './stream-wrap.ts'
 
 /** Hears when bytes that the kernel did not take at once are out. */
 export interface DirectWriter {
@@ -11,35 +11,9 @@ export interface DirectWriter {
  * by itself and tells `writer`, and until then later text must go the ordinary way, which counts what waits.
  * `refused`: nothing was written.
  */
-export type WriteDirectly = (socket: Socket, text: string, writer: DirectWriter) => 'sent' | 'pending' | 'refused'
+export type WriteDirectly = (socket: ByteSocket, text: string, writer: DirectWriter) => 'sent' | 'pending' | 'refused'
 
-type WriteRequest = { oncomplete: ((status: number) => void) | null; handle: unknown }
-type Handle = { writeLatin1String?: (request: WriteRequest, text: string) => number }
-type StreamWrap = {
-  WriteWrap: new () => WriteRequest
-  streamBaseState: ArrayLike<number>
-  kLastWriteWasAsync: number
-}
-type Inside = Socket & { _handle?: Handle | null }
-
-/** What Node's own sockets write with, where it looks as expected. */
-const findStreamWrap = (): StreamWrap | null => {
-  try {
-    const { binding } = process as unknown as { binding?: (name: string) => Partial<StreamWrap> }
-    const found = binding?.('stream_wrap')
-    const usable =
-      typeof found?.WriteWrap === 'function' &&
-      typeof found.kLastWriteWasAsync === 'number' &&
-      typeof found.streamBaseState?.[found.kLastWriteWasAsync] === 'number'
-    return usable ? (found as StreamWrap) : null
-  } catch {
-    return null
-  }
-}
-
-const failed = (socket: Socket, status: number): void => {
-  socket.destroy(Object.assign(new Error(`write ${getSystemErrorName(status)}`), { code: getSystemErrorName(status) }))
-}
+type Inside = ByteSocket & { _handle?: StreamHandle | null }
 
 const create = ({ WriteWrap, streamBaseState, kLastWriteWasAsync }: StreamWrap): WriteDirectly => {
   // A request object is used up only by a write that the kernel did not take whole; nearly all are.
@@ -51,12 +25,12 @@ const create = ({ WriteWrap, streamBaseState, kLastWriteWasAsync }: StreamWrap):
       return 'refused'
     if (socket.destroyed) return 'sent'
     const status = handle.writeLatin1String(request, text)
-    if (status !== 0) failed(socket, status)
+    if (status !== 0) socket.destroy(statusError(status, 'write'))
     else if (streamBaseState[kLastWriteWasAsync] !== 0) {
       request.handle = handle
       request.oncomplete = late => {
         writer.onWritten()
-        if (late < 0) failed(socket, late)
+        if (late < 0) socket.destroy(statusError(late, 'write'))
       }
       request = new WriteWrap()
       return 'pending'
@@ -64,8 +38,6 @@ const create = ({ WriteWrap, streamBaseState, kLastWriteWasAsync }: StreamWrap):
     return 'sent'
   }
 }
-
-const streamWrap = findStreamWrap()
 
 /**
  * A small write without Writable's bookkeeping (about 1 µs less for each of the two of a call), or null where Node's

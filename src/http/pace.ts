@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { ByteSocket } from './byte-socket.ts'
 import { unsentBytes } from './unsent.ts'
 
 /** Bytes per second that a peer must at least send or take, averaged over `grace` milliseconds; 0 asks for nothing. */
@@ -33,13 +33,13 @@ export class Pace {
 
 /** How fast the peer of one socket sends what is waited for and takes what is written. */
 export class SocketPace {
-  readonly #socket: Socket
+  readonly #socket: ByteSocket
   readonly #request = new Pace()
   readonly #response = new Pace()
   /** Unsent bytes at the last look. */
   #unsent = Number.POSITIVE_INFINITY
 
-  constructor(socket: Socket) {
+  constructor(socket: ByteSocket) {
     this.#socket = socket
   }
 

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import type { GatewayError } from '#base/errors'
+import type { ByteSocket } from './byte-socket.ts'
 import type { HeaderList } from './headers.ts'
 import type { PeerInfo, ServerExchange } from './message.ts'
 import type { PaceRules } from './pace.ts'
@@ -31,7 +31,7 @@ export interface ConnectionSet extends Set<Connection> {
 }
 
 /** Makes the socket of an accepted connection; its bytes go to `onBytes`. */
-export type OpenSocket = (onBytes: OnBytes) => Socket
+export type OpenSocket = (onBytes: OnBytes) => ByteSocket
 
 /** What all connections of one server share. */
 export type ServerContext = {

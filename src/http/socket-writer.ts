@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { ByteSocket } from './byte-socket.ts'
 import { type DirectWriter, type WriteDirectly, writeDirectly } from './direct-write.ts'
 import { unsentLimit } from './unsent.ts'
 
@@ -30,13 +30,13 @@ const flushWaiting = (): void => {
  * woken once for many requests instead of once for each (about 2 µs of system time per proxied request).
  */
 export class SocketWriter implements DirectWriter {
-  readonly #socket: Socket
+  readonly #socket: ByteSocket
   readonly #direct: WriteDirectly | null
   #queued = ''
   #pending = false
 
   /** `direct` false uses the documented way only. */
-  constructor(socket: Socket, direct = true) {
+  constructor(socket: ByteSocket, direct = true) {
     this.#socket = socket
     this.#direct = direct ? writeDirectly : null
   }

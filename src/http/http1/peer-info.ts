@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net'
+import type { ByteSocket } from '../byte-socket.ts'
 import type { PeerInfo } from '../message.ts'
 import { peerTlsOf } from '../tls/peer-tls.ts'
 
 /** Who is at the other end of an accepted socket; IPv4-mapped addresses in their plain form. */
-export const peerInfo = (socket: Socket): PeerInfo => {
+export const peerInfo = (socket: ByteSocket): PeerInfo => {
   const address = socket.remoteAddress ?? ''
   const tls = peerTlsOf(socket)
   return {

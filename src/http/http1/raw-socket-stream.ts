@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { ByteSocket } from '../byte-socket.ts'
 import type { RawStream } from '../message.ts'
 import type { SocketWriter } from '../socket-writer.ts'
 
@@ -10,11 +10,11 @@ export class RawSocketStream implements RawStream {
   onDrain: (() => void) | null = null
   bytesIn = 0
   bytesOut = 0
-  readonly #socket: Socket
+  readonly #socket: ByteSocket
   readonly #writer: SocketWriter
   readonly #setReading: (reading: boolean) => void
 
-  constructor(socket: Socket, writer: SocketWriter, setReading: (reading: boolean) => void) {
+  constructor(socket: ByteSocket, writer: SocketWriter, setReading: (reading: boolean) => void) {
     this.#socket = socket
     this.#writer = writer
     this.#setReading = setReading

@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import { monotonicMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
+import type { ByteSocket } from '../byte-socket.ts'
 import { ChunkedDecoder } from '../chunked.ts'
 import { fieldLines } from '../field-lines.ts'
 import { checkIncompleteHead, findHead, tooLarge } from '../find-head.ts'
@@ -45,7 +45,7 @@ export class ServerConnection implements BodySink, Connection {
   /** monotonicMs() when the first byte of the current head arrived. */
   requestStartedMono = 0
   readonly #context: ServerContext
-  readonly #socket: Socket
+  readonly #socket: ByteSocket
   readonly #writer: SocketWriter
   readonly #timer: Timer
   #phase: Phase = 'head'
@@ -61,12 +61,12 @@ export class ServerConnection implements BodySink, Connection {
   #discarded = 0
   #closed = false
   #pace: SocketPace | null = null
-  #toHttp2: ((socket: Socket) => OnBytes) | null
+  #toHttp2: ((socket: ByteSocket) => OnBytes) | null
   #successor: OnBytes | null = null
   #served = false
 
   /** `toHttp2` takes over the socket of a client whose first bytes are the preface of HTTP/2. */
-  constructor(context: ServerContext, open: OpenSocket, toHttp2: ((socket: Socket) => OnBytes) | null) {
+  constructor(context: ServerContext, open: OpenSocket, toHttp2: ((socket: ByteSocket) => OnBytes) | null) {
     this.#context = context
     this.#toHttp2 = toHttp2
     const socket = open((bytes, length) => this.#onBytes(bytes, length))

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { ByteSocket } from '../byte-socket.ts'
 import { type DirectWriter, type WriteDirectly, writeDirectly } from '../direct-write.ts'
 import { unsentLimit } from '../unsent.ts'
 import { defaultFrameSize, flags, frameHeaderSize, frameTypes } from './frames.ts'
@@ -27,7 +27,7 @@ const flushAll = (): void => {
  * one write to the socket.
  */
 export class Output implements DirectWriter {
-  readonly #socket: Socket
+  readonly #socket: ByteSocket
   readonly #direct: WriteDirectly | null
   #pending = false
   #slab: Buffer | null = null
@@ -37,7 +37,7 @@ export class Output implements DirectWriter {
   #openStream = 0
 
   /** `direct` false uses the documented way of writing only. */
-  constructor(socket: Socket, direct: boolean) {
+  constructor(socket: ByteSocket, direct: boolean) {
     this.#socket = socket
     this.#direct = direct ? writeDirectly : null
   }

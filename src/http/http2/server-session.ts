@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import { monotonicMs } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
+import type { ByteSocket } from '../byte-socket.ts'
 import { peerInfo } from '../http1/peer-info.ts'
 import type { PeerInfo } from '../message.ts'
 import { type PaceRules, SocketPace } from '../pace.ts'
@@ -41,7 +41,7 @@ export class ServerSession extends Session implements Connection {
   #waiting: Waiting = 'nothing'
   #goaway: 'no' | 'announced' | 'final' = 'no'
 
-  constructor(context: ServerContext, socket: Socket) {
+  constructor(context: ServerContext, socket: ByteSocket) {
     const peer = peerInfo(socket)
     super(socket, context.wheel, 2 * context.limits.head + 16_384, context.direct && !peer.encrypted)
     this.#context = context

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { ByteSocket } from '../byte-socket.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { ConnectionError, errorCodes, protocolError } from './error-codes.ts'
 import { FloodGuard } from './flood-guard.ts'
@@ -24,7 +24,7 @@ const emptyDataCost = 20
 
 /** One HTTP/2 connection: frames, tables, windows, and the streams on it. Each side adds what it does with them. */
 export abstract class Session implements FrameSink {
-  readonly socket: Socket
+  readonly socket: ByteSocket
   readonly output: Output
   readonly streams = new Map<number, Stream>()
   readonly decoder = new HpackDecoder()
@@ -46,7 +46,7 @@ export abstract class Session implements FrameSink {
   readonly #resetHere = new Set<number>()
   protected closing = false
 
-  constructor(socket: Socket, wheel: TimerWheel, maxBlock: number, direct: boolean) {
+  constructor(socket: ByteSocket, wheel: TimerWheel, maxBlock: number, direct: boolean) {
     this.socket = socket
     this.wheel = wheel
     this.#control = new FloodGuard('control frames', 20_000, 5_000, wheel.now)
@@ -352,7 +352,7 @@ export abstract class Session implements FrameSink {
   }
 
   #onDrain(): void {
-    if (this.socket.isPaused()) this.socket.resume()
+    this.socket.resume()
     const streams = this.#draining
     this.#draining = []
     this.#pumpAll()

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
+import type { ByteSocket } from '../byte-socket.ts'
 
 /** A client's certificate that a trusted authority vouches for, and whose key the client proved to hold. */
 export type ClientCertificate = {
@@ -91,10 +91,10 @@ const isVerified = (socket: TLSSocket): boolean => {
   return typeof handle?.verifyError === 'function' && !handle.verifyError()
 }
 
-const remembered = new WeakMap<Socket, PeerTls>()
+const remembered = new WeakMap<ByteSocket, PeerTls>()
 
 /** What is known of a TLS connection; null for plain sockets. */
-export const peerTlsOf = (socket: Socket): PeerTls | null => remembered.get(socket) ?? null
+export const peerTlsOf = (socket: ByteSocket): PeerTls | null => remembered.get(socket) ?? null
 
 /** Reads what was agreed on, once, when the handshake is done. A certificate is looked at only where one was asked for. */
 export const rememberPeerTls = (socket: TLSSocket, asked: boolean): PeerTls => {
