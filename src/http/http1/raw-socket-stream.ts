@@ -38,6 +38,8 @@ export class RawSocketStream implements RawStream {
   }
 
   destroy(): void {
+    // What was written in this turn counts as sent: the last message of a WebSocket, for example.
+    this.#writer.flush()
     this.#socket.destroy()
   }
 }
