@@ -245,6 +245,32 @@ test('a WebSocket over HTTP/2 reaches a service of HTTP/1.1 (RFC 8441)', async t
   await within(once(stream, 'close'), () => 'the end of the stream')
 })
 
+test('what a client of a WebSocket sends before it is answered is not lost', async t => {
+  const client = await rawHttp2(portico.gatewayPort)
+  t.after(() => client.destroy())
+  client.send(
+    headers(
+      1,
+      [[':method', 'CONNECT'], [':protocol', 'websocket'], ...request('/ws').slice(1), ['sec-websocket-version', '13']],
+      false,
+    ),
+    data(1, Buffer.from('818537fa213d7f9f4d5158', 'hex')),
+  )
+  await client.waitFor(() => (client.answer(1).body.length >= 7 ? true : null), 'the echo')
+  assert.equal(client.answer(1).body.toString('latin1'), '\x81\x05Hello')
+})
+
+test('an answer to a wrong opening handshake has no fields of a connection (RFC 9113 §8.2.2)', async t => {
+  const client = await rawHttp2(portico.gatewayPort)
+  t.after(() => client.destroy())
+  const fields = [[':method', 'CONNECT'], [':protocol', 'websocket'], ...request('/ws').slice(1)] as [string, string][]
+  client.send(headers(1, [...fields, ['sec-websocket-version', '8']], false))
+  const { status, fields: answered } = await client.read(1)
+  assert.equal(status, 426)
+  assert.equal(answered['sec-websocket-version'], '13')
+  assert.equal(answered['upgrade'], undefined)
+})
+
 test('HTTP/1.1 and WebSocket work on the same port', async t => {
   const socket = new WebSocket(`ws://127.0.0.1:${portico.gatewayPort}/ws`)
   t.after(() => socket.terminate())

@@ -34,6 +34,7 @@ export class ClientSession extends Session {
   #phase: Phase = 'connecting'
   #nextId = 1
   #doubted = false
+  #lastRead = 0
   #touched: ClientStream[] = []
 
   constructor(sessions: ClientSessions, socket: Socket) {
@@ -87,9 +88,12 @@ export class ClientSession extends Session {
     if (this.#touched[this.#touched.length - 1] !== stream) this.#touched.push(stream)
   }
 
-  /** A response did not come in time: the connection itself may be dead, and must not take requests until it answers. */
-  doubt(): void {
-    if (this.#doubted || this.#phase === 'connecting') return
+  /**
+   * A response did not come in time, and has been waited for since `since`. Where nothing else came either the
+   * connection itself may be dead: it takes no requests until it answers a PING.
+   */
+  doubt(since: number): void {
+    if (this.#doubted || this.#phase === 'connecting' || this.#lastRead > since) return
     this.#doubted = true
     this.frames.ping()
     this.wheel.set(this.#timer, doubtMs)
@@ -133,6 +137,7 @@ export class ClientSession extends Session {
   // ---- bytes in
 
   onBytes(bytes: Buffer, length: number): void {
+    this.#lastRead = this.wheel.now
     this.read(bytes, 0, length)
     if (this.#touched.length === 0) return
     const touched = this.#touched

@@ -20,6 +20,8 @@ export class ClientStream extends Stream implements ClientExchange {
   readonly #timer: Timer
   readonly #totalDeadline: number
   #idleTimeout: number
+  /** Wheel time since which something is waited for. */
+  #armedAt = 0
   #session: ClientSession | null = null
   #state: State = 'waiting'
   #handler: ResponseHandler | null
@@ -285,6 +287,7 @@ export class ClientStream extends Stream implements ClientExchange {
 
   #setTimer(ms: number): void {
     const { wheel } = this.#sessions
+    this.#armedAt = wheel.now
     wheel.set(this.#timer, Math.max(Math.min(ms, this.#totalDeadline - wheel.now), 0))
   }
 
@@ -295,7 +298,7 @@ export class ClientStream extends Stream implements ClientExchange {
       )
       return
     }
-    this.#session?.doubt()
+    this.#session?.doubt(this.#armedAt)
     this.fail(new GatewayError('upstream-timeout'))
   }
 }

@@ -13,8 +13,13 @@ const retryEvery = 64
 /** RFC 7541 §7.1: values that an attacker could guess byte by byte from sizes never enter the table. */
 const secrets = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'x-api-key'])
 
+/** RFC 9113 §8.2.2: fields of a connection are never sent, whoever put them into a list. */
+const connectionFields = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+
 /** What is known of a name: its latest value in the table, with the running number of that entry. */
 type Known = { value: string; number: number; misses: number }
+
+const forbidden: Known = { value: '', number: -1, misses: 0 }
 
 /** Bytes beyond names and values that a field can take. */
 const fieldOverhead = 12
@@ -88,6 +93,7 @@ export class HpackEncoder {
 
   field(name: string, value: string): void {
     const known = this.#known.get(name) ?? this.#learn(name)
+    if (known === forbidden) return
     if (known === null || name.length + value.length > maxIndexed) this.#plain(name, value, known === null)
     else if (known.value === value && known.number >= this.#inserted - this.#count) {
       known.misses = 0
@@ -98,6 +104,7 @@ export class HpackEncoder {
 
   /** Null for what must not enter the table, or finds no room among what is remembered. */
   #learn(name: string): Known | null {
+    if (connectionFields.has(name)) return forbidden
     if (secrets.has(name) || this.#known.size >= maxNames) return null
     const known = { value: '', number: -1, misses: 0 }
     this.#known.set(name, known)

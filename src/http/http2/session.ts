@@ -132,9 +132,8 @@ export abstract class Session implements FrameSink {
       case frameTypes.priority:
         this.#spend(1)
         if (streamId === 0) throw protocolError('PRIORITY on stream 0')
-        if (length !== 5) this.resetStream(streamId, errorCodes.frameSizeError)
-        else if ((bytes.readUInt32BE(start) & maxStreamId) === streamId)
-          this.resetStream(streamId, errorCodes.protocolError)
+        if (length !== 5) throw new ConnectionError(errorCodes.frameSizeError, 'PRIORITY has a wrong size')
+        if ((bytes.readUInt32BE(start) & maxStreamId) === streamId) throw protocolError('A stream depends on itself')
         break
       case frameTypes.rstStream:
         if (length !== 4) throw new ConnectionError(errorCodes.frameSizeError, 'RST_STREAM has a wrong size')

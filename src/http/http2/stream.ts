@@ -84,7 +84,6 @@ export abstract class Stream {
   }
 
   setPaused(paused: boolean): void {
-    if (this.#paused === paused) return
     this.#paused = paused
     if (!paused && this.taken) this.deliverHeld()
   }
