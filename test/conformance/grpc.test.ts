@@ -6,10 +6,11 @@ import { readGrpcTimeout } from '#http/grpc/timeout'
 import { type GrpcOrigin, startGrpcOrigin } from '../grpc/grpc-origin.ts'
 import { type HttpAnswer, http1Call, http2Call, readWebBody, readWebText } from '../grpc/http-call.ts'
 import { type ResettingOrigin, startResettingOrigin } from '../grpc/resetting-origin.ts'
-import { eventually, type Portico, startPortico } from '../harness.ts'
+import { eventually, type Portico, type ScriptedOrigin, scriptedOrigin, startPortico } from '../harness.ts'
 
 let origin: GrpcOrigin
 let resetting: ResettingOrigin
+let mute: ScriptedOrigin
 let portico: Portico
 
 const key = 'grpc-key-0123456789'
@@ -17,6 +18,7 @@ const key = 'grpc-key-0123456789'
 before(async () => {
   origin = await startGrpcOrigin()
   resetting = await startResettingOrigin()
+  mute = await scriptedOrigin(() => {})
   const upstream = { protocol: 'h2', targets: [{ url: origin.url }], retry: { attempts: 0 } }
   const service = (name: string, path: string, more: object = {}) => ({ name, upstream, routes: [{ path }], ...more })
   portico = await startPortico({
@@ -35,6 +37,10 @@ before(async () => {
         service('one', '/pkg.One/Method', { routes: [{ path: '/pkg.One/Method', methods: ['POST'] }] }),
         { ...service('reset', '/pkg.Reset'), upstream: { ...upstream, targets: [{ url: resetting.url }] } },
         { ...service('down', '/pkg.Down'), upstream: { protocol: 'h2', targets: [{ url: 'http://127.0.0.1:1' }] } },
+        {
+          ...service('mute', '/pkg.Mute'),
+          upstream: { ...upstream, targets: [{ url: mute.url }], timeouts: { connect: '200ms' } },
+        },
         { ...service('brief', '/pkg.Brief'), upstream: { ...upstream, timeouts: { total: '200ms' } } },
       ],
       consumers: [{ name: 'alice', keys: [{ secret: key }] }],
@@ -45,6 +51,7 @@ after(async () => {
   await portico.stop()
   origin.stop()
   resetting.stop()
+  await mute.stop()
 })
 beforeEach(() => {
   origin.calls.length = 0
@@ -178,6 +185,22 @@ const suite = (call: typeof http1Call): void => {
       assert.equal(trailersOnly(await native('/pkg.Open/Do', { 'grpc-timeout': '100m' })).code, 4)
       const code = await eventually(async () => origin.abandoned[before] ?? null, 'the upstream call to be given up')
       assert.equal(code, constants.NGHTTP2_CANCEL)
+    })
+
+    test('at the end of it a stream that has begun ends with the status', async () => {
+      const one = messageFrame(Buffer.from('one'))
+      origin.answer = { body: [one], trailers: {}, hangs: true }
+      const answer = await native('/pkg.Open/Do', { 'grpc-timeout': '200m' })
+      assert.equal(answer.trailers['grpc-status'], '4')
+      assert.deepEqual(answer.body, one)
+      const { messages, trailers } = readWebBody((await web('/pkg.Open/Do', { 'grpc-timeout': '200m' })).body)
+      assert.deepEqual(messages.map(String), ['one'])
+      assert.equal(trailers?.['grpc-status'], '4')
+    })
+
+    test('a connection that does not come about is no deadline: 14', async () => {
+      assert.equal(trailersOnly(await native('/pkg.Mute/Do')).code, 14)
+      assert.equal(trailersOnly(await native('/pkg.Mute/Do', { 'grpc-timeout': '50m' })).code, 4)
     })
 
     test('the total timeout of the upstream is one, and the upstream is told', async () => {

@@ -174,6 +174,46 @@ describe('cancelling', () => {
   })
 })
 
+test('a server that ends the call before the client is done (gRPC over HTTP2, Early Server Closure)', async () => {
+  const { call, outcome } = client.duplex()
+  call.write({ responseStatus: { code: 9, message: 'enough' } })
+  const { code, details } = await outcome
+  assert.deepEqual([code, details], [9, 'enough'])
+  assert.equal((await client.unary('EmptyCall')).code, status.OK)
+})
+
+test('many calls at a time on one connection', async () => {
+  const calls = Array.from({ length: 200 }, (_, index) =>
+    client.unary('UnaryCall', { responseSize: index * 100, payload: zeros(index * 50) }),
+  )
+  for (const [index, { code, messages }] of (await Promise.all(calls)).entries()) {
+    assert.equal(code, status.OK)
+    assert.equal(sizeOf(messages[0]), index * 100)
+  }
+})
+
+test('a stream lives through a reload, and a shutdown waits for it', async t => {
+  const config = oneService(server.url, {}, { protocol: 'h2' }, { timeouts: { drain: '5s' } })
+  const other = await startPortico({ config })
+  t.after(() => other.stop())
+  const caller = grpcClient(`127.0.0.1:${other.gatewayPort}`)
+  t.after(() => caller.close())
+  const { call, outcome } = caller.duplex()
+  const ask = async (size: number): Promise<void> => {
+    call.write({ responseParameters: parameters(size) })
+    assert.equal(sizeOf(await nextMessage(call)), size)
+  }
+  await ask(1)
+  await other.reload(oneService(server.url, { routes: [{ path: '/other' }] }, { protocol: 'h2' }))
+  await ask(2)
+  assert.equal((await caller.unary('EmptyCall')).code, status.UNIMPLEMENTED)
+  other.signal('SIGTERM')
+  await ask(3)
+  call.end()
+  assert.equal((await outcome).code, status.OK)
+  assert.equal((await other.exited).code, 0)
+})
+
 describe('status and metadata', () => {
   const wanted = { code: 2, message: 'test status message' }
 

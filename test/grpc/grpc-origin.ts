@@ -13,6 +13,8 @@ export type OriginAnswer = {
   readonly headers?: Readonly<Record<string, string | string[]>>
   readonly body?: readonly Buffer[]
   readonly trailers?: Readonly<Record<string, string>>
+  /** Leaves the stream open after the body. */
+  readonly hangs?: boolean
   /** Never answers. */
   readonly silent?: boolean
   /** Answers without waiting for the end of the request. */
@@ -30,7 +32,7 @@ export type GrpcOrigin = {
 }
 
 const reply = (stream: ServerHttp2Stream, answer: OriginAnswer): void => {
-  const { status = 200, headers = { 'content-type': 'application/grpc+proto' }, body, trailers } = answer
+  const { status = 200, headers = { 'content-type': 'application/grpc+proto' }, body, trailers, hangs } = answer
   const head: OutgoingHttpHeaders = { ':status': status, ...headers }
   if (body === undefined && trailers === undefined) {
     stream.respond(head, { endStream: true })
@@ -39,7 +41,7 @@ const reply = (stream: ServerHttp2Stream, answer: OriginAnswer): void => {
   stream.respond(head, { waitForTrailers: trailers !== undefined })
   stream.on('wantTrailers', () => stream.sendTrailers(trailers ?? {}))
   for (const piece of body ?? []) stream.write(piece)
-  stream.end()
+  if (hangs !== true) stream.end()
 }
 
 /** An iterator would destroy the stream when the request ends. */

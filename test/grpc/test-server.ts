@@ -98,7 +98,7 @@ export const startGrpcServer = async (credentials = ServerCredentials.createInse
     request: Fields,
   ): Promise<void> => {
     for (const { size, intervalUs } of (request['responseParameters'] ?? []) as Parameters[]) {
-      if (intervalUs > 0) await new Promise(wake => setTimeout(wake, intervalUs / 1000))
+      if (intervalUs > 0) await new Promise(wake => setTimeout(wake, intervalUs / 1000).unref())
       if (call.cancelled) return
       if (!call.write({ payload: zeros(size) }) && !call.destroyed)
         await new Promise<void>(resume => {
