@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import { InvalidCursorError } from './calls.ts'
+import { type CallSpan, InvalidCursorError } from './calls.ts'
 import { RowFormatError } from './row-reader.ts'
 
 /** What the storage thread is started with. */
@@ -19,7 +19,7 @@ export type FromCallThread =
   | { kind: 'log'; message: string }
 
 /** From a gateway worker to the storage thread; each batch is acknowledged, in order. */
-export type CallBatch = { data: Uint8Array<ArrayBuffer>; rows: number }
+export type CallBatch = { data: Uint8Array<ArrayBuffer>; rows: number; span: CallSpan }
 /** `memory` goes back to whoever sent it, to be filled again. */
 export type CallAcknowledgement = { stored: boolean; memory: ArrayBuffer }
 

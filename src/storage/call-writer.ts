@@ -68,9 +68,10 @@ class PortCallWriter implements CallWriter {
   #cut(): void {
     const rows = this.#rows.rows
     if (rows === 0) return
+    const span = { first: this.#rows.first, last: this.#rows.last }
     const data = this.#rows.take()
     if (this.#waiting.length + this.#sent.length >= maxBatches) this.dropped += rows
-    else this.#waiting.push({ data, rows })
+    else this.#waiting.push({ data, rows, span })
     this.#send()
   }
 

@@ -19,10 +19,10 @@ const store = openSqliteCalls({ folder, keep, log })
 
 let failing = false
 
-const takeBatch = async (port: MessagePort, { data, rows }: CallBatch): Promise<void> => {
+const takeBatch = async (port: MessagePort, { data, rows, span }: CallBatch): Promise<void> => {
   let stored = true
   try {
-    await store.insert(data, rows)
+    await store.insert(data, rows, span)
   } catch (error) {
     stored = false
     // One line per trouble, not one per batch: a full disk refuses all of them.

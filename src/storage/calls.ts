@@ -49,6 +49,9 @@ export type CallFilter = {
 
 export type CallPage = { items: CallRecord[]; nextCursor: string | null }
 
+/** The earliest and the latest `startedAt` of a batch. */
+export type CallSpan = { first: number; last: number }
+
 export type CallStoreStats = { rows: number; bytes: number; oldest: number | null; newest: number | null }
 
 /** The cursor of a query was not made by this store. */
@@ -63,9 +66,10 @@ export class InvalidCursorError extends Error {
 export interface CallStore {
   /**
    * Adds one batch of RowBinary rows (src/storage/row-binary.ts), `rows` many, all or nothing. Rejects when the batch
-   * does not hold exactly that many whole rows.
+   * does not hold exactly that many whole rows. With `span`, which only this program's own writers give, all of that is
+   * taken on trust and the rows are not walked over.
    */
-  insert(batch: Uint8Array, rows: number): Promise<void>
+  insert(batch: Uint8Array, rows: number, span?: CallSpan): Promise<void>
   /**
    * Newest first: by `startedAt`, and among equal times what arrived later first. `cursor` is opaque and marks a row in
    * that order: it stays valid while new rows arrive and old ones are dropped. Rejects with InvalidCursorError for a

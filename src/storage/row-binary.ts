@@ -12,6 +12,9 @@ const copiedPart = 4
 export class RowWriter {
   rows = 0
   bytes = 0
+  /** The earliest and the latest `startedAt` of the rows so far. */
+  first = Number.POSITIVE_INFINITY
+  last = Number.NEGATIVE_INFINITY
   readonly #capacity: number
   #buffer: Buffer<ArrayBuffer>
   #view: DataView
@@ -33,6 +36,9 @@ export class RowWriter {
     this.#texts(record)
     this.#usage(record)
     this.rows++
+    const { startedAt } = record
+    if (startedAt < this.first) this.first = startedAt
+    if (startedAt > this.last) this.last = startedAt
     return true
   }
 
@@ -41,6 +47,8 @@ export class RowWriter {
     const batch = this.#buffer.subarray(0, this.bytes)
     this.rows = 0
     this.bytes = 0
+    this.first = Number.POSITIVE_INFINITY
+    this.last = Number.NEGATIVE_INFINITY
     if (batch.length * copiedPart < this.#capacity) return new Uint8Array(batch)
     const next = this.#spares.pop()
     this.#buffer = next === undefined ? Buffer.allocUnsafeSlow(this.#capacity) : Buffer.from(next)

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { uuidTime } from '#base/ids'
 import { compileFilter } from '../call-filter.ts'
-import type { CallFilter, CallPage, CallRecord, CallStore, CallStoreStats } from '../calls.ts'
+import type { CallFilter, CallPage, CallRecord, CallSpan, CallStore, CallStoreStats } from '../calls.ts'
 import { RowFormatError, RowReader, scanCalls } from '../row-reader.ts'
 import { comparePositions, type Position, readCursor, writeCursor } from './block-cursor.ts'
 import { type CallDatabase, openCallDatabase } from './sqlite-call-database.ts'
@@ -42,10 +42,9 @@ class SqliteCalls implements CallStore {
     })
   }
 
-  async insert(batch: Uint8Array, rows: number): Promise<void> {
+  async insert(batch: Uint8Array, rows: number, span?: CallSpan): Promise<void> {
     if (batch.byteLength > maxBatchBytes) throw new RowFormatError(`a batch has at most ${maxBatchBytes} bytes`)
-    const scan = scanCalls(batch)
-    if (scan.rows !== rows) throw new RowFormatError(`the batch holds ${scan.rows} rows, not ${rows}`)
+    const scan = span ?? scanWhole(batch, rows)
     if (rows === 0) return
     this.#run(database =>
       database.transaction(() => {
@@ -160,6 +159,12 @@ class SqliteCalls implements CallStore {
       return work(fresh)
     }
   }
+}
+
+const scanWhole = (batch: Uint8Array, rows: number): CallSpan => {
+  const scan = scanCalls(batch)
+  if (scan.rows !== rows) throw new RowFormatError(`the batch holds ${scan.rows} rows, not ${rows}`)
+  return scan
 }
 
 const newestWithId = (reader: RowReader, id: Buffer): CallRecord | null => {
