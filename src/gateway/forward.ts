@@ -13,7 +13,7 @@ import { Admission } from './overload/admission.ts'
 import { circuitOpen, refused } from './overload/breaker.ts'
 import type { Gate } from './overload/gate.ts'
 import { RequestBody } from './request-body.ts'
-import { type RetryPolicy, repeatsAfter } from './retry/policy.ts'
+import { neverSent, type RetryPolicy, repeatsAfter } from './retry/policy.ts'
 import { Race, type RaceOwner } from './retry/race.ts'
 import { Repetitions } from './retry/repetitions.ts'
 import { type Outcome, outcomeOf, type Target, unused } from './target.ts'
@@ -217,6 +217,7 @@ class Forward implements RaceOwner, CallForward {
       }
     }
     this.#responding = true
+    this.#body?.forget()
     this.#status = status
     this.#headAt = monotonicMs()
     this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
@@ -297,7 +298,7 @@ class Forward implements RaceOwner, CallForward {
     }
     // A kept connection that dies says nothing about the service: that try is made good without asking the policy.
     const reused = error.retry === 'if-reused'
-    const unsent = error.retry === 'yes' && (this.#body === null || this.#body.whole)
+    const unsent = neverSent(error) && (this.#body === null || this.#body.whole)
     if (reused && this.#mayRepeat() && this.#hasTime(0)) {
       this.#again(true, 0)
       return
@@ -323,11 +324,6 @@ class Forward implements RaceOwner, CallForward {
     return this.#repetitions === null ? null : this.#repetitions.tried
   }
 
-  /** Whether a target is left that this call has not failed at. */
-  #othersLeft(): boolean {
-    return this.#upstream.targets.length > (this.#tried?.length ?? 0) + 1
-  }
-
   #hasTime(wait: number): boolean {
     return !this.#call.over && monotonicMs() + wait < this.#deadline
   }
@@ -335,7 +331,7 @@ class Forward implements RaceOwner, CallForward {
   /** Milliseconds to wait before another try; -1 when there is none. `after` is a Retry-After. */
   #repetition(after: string | undefined, unsent: boolean): number {
     const repetitions = (this.#repetitions ??= new Repetitions(this.#policy))
-    const others = this.#othersLeft()
+    const others = this.#upstream.targets.length > repetitions.tried.length + 1
     const wait = unsent && others ? 0 : repetitions.wait(after, others)
     return this.#hasTime(wait) && repetitions.take() ? wait : -1
   }

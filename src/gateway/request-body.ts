@@ -13,7 +13,7 @@ import type { GatewayCall } from './gateway-call.ts'
 export class RequestBody implements BodySink {
   readonly #call: GatewayCall
   readonly #filter: RequestFilter | null
-  readonly #keep: number
+  #keep: number
   readonly #fail: (error: GatewayError) => void
   #client: ClientExchange | null = null
   #kept: Buffer[] = []
@@ -51,6 +51,12 @@ export class RequestBody implements BodySink {
   /** The try is over: nothing more may be written to its connection. */
   detach(): void {
     this.#client = null
+  }
+
+  /** It will not be sent again: what was kept for that is let go. */
+  forget(): void {
+    this.#keep = 0
+    this.#kept = []
   }
 
   /** What has not been read yet waits for the next try. */

@@ -42,9 +42,12 @@ export const retryPolicy = (written: Partial<RetryConfig>, hedge: HedgeConfig | 
   }
 }
 
+/** Whether nothing of a request can have reached the service that failed with `error`. */
+export const neverSent = ({ code, retry }: GatewayError): boolean => retry === 'yes' || code === 'upstream-tls'
+
 /** Whether the policy repeats a try that ended with `error`, given that the request itself may be sent again. */
-export const repeatsAfter = (policy: RetryPolicy, { code, retry }: GatewayError): boolean => {
-  if (retry === 'yes') return policy.connect
-  if (code === 'upstream-timeout') return policy.timeout
-  return code === 'upstream-closed' && policy.reset
+export const repeatsAfter = (policy: RetryPolicy, error: GatewayError): boolean => {
+  if (neverSent(error)) return policy.connect
+  if (error.code === 'upstream-timeout') return policy.timeout
+  return error.code === 'upstream-closed' && policy.reset
 }
