@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { makeCertificate, skipCertificates } from '#base/test-certificates'
 import type { ExchangeListener } from '#http/message'
 import { createHttpServer } from '#http/server'
 import { createSocketServer, listen } from '#http/socket-reading'
@@ -24,9 +25,9 @@ const isThere = (): boolean => {
 const skip = isThere() ? false : 'needs the h2spec program (PORTICO_H2SPEC, or .ci/run with Go)'
 
 /** Runs every case in strict mode; gives the names of those that fail. */
-const run = (port: number): Promise<{ failed: string[]; summary: string }> =>
+const run = (port: number, ...more: string[]): Promise<{ failed: string[]; summary: string }> =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, ['-h', '127.0.0.1', '-p', String(port), '-S', '-o', '5'])
+    const child = spawn(program, ['-h', '127.0.0.1', '-p', String(port), '-S', '-o', '5', ...more])
     let text = ''
     child.stdout.setEncoding('utf8').on('data', piece => {
       text += piece
@@ -75,4 +76,20 @@ test('h2spec passes against the program, with a service behind it', { skip }, as
   // The port speaks HTTP/1.1 too: what is neither gets the answer of HTTP/1.1, which h2spec takes for no end.
   assert.deepEqual(failed, ['2: Sends invalid connection preface'])
   assert.match(summary, /^146 tests, 145 passed, 0 skipped, 1 failed/)
+})
+
+test('h2spec passes against the TLS port of the program', { skip: skip || skipCertificates }, async t => {
+  const origin = await scriptedOrigin(answerEach(() => ok('hello')))
+  t.after(() => origin.stop())
+  const { cert, key } = makeCertificate({ names: ['IP:127.0.0.1'] })
+  const tls = { certificates: [{ cert: './one.pem', key: './one.key' }] }
+  const portico = await startPortico({
+    config: oneService(origin.url, {}, {}, { tls }),
+    args: ['--gateway-tls', '127.0.0.1:0'],
+    files: { 'one.pem': cert, 'one.key': key },
+  })
+  t.after(() => portico.stop())
+  const { failed, summary } = await run(portico.gatewayTlsPort, '-t', '-k')
+  assert.deepEqual(failed, [])
+  assert.match(summary, /^146 tests, 146 passed, 0 skipped, 0 failed/)
 })
