@@ -2,7 +2,8 @@ import { connect, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { GatewayError } from '#base/errors'
 import type { Pool } from './client.ts'
-import { type OnBytes, onreadInto } from './socket-reading.ts'
+import { readDirectly } from './direct-read.ts'
+import { type OnBytes, onreadInto, readBuffer } from './socket-reading.ts'
 
 /**
  * A socket on its way to the origin of `pool`; `alpn` names the protocols that may be spoken in it, the best first
@@ -12,7 +13,11 @@ export const connectSocket = (pool: Pool, alpn: string[], onBytes: OnBytes): Soc
   const { host, port, socketPath = null, tls } = pool.options.origin
   const where = socketPath === null ? { host, port } : { path: socketPath }
   const onread = onreadInto(onBytes)
-  if (tls === null) return connect({ ...where, noDelay: true, onread })
+  if (tls === null) {
+    const socket = connect({ ...where, noDelay: true, onread })
+    socket.once('connect', () => readDirectly(socket, readBuffer, onBytes))
+    return socket
+  }
   // Documented for tls.connect, missing in its types.
   const options = { ...tls, ...where, ALPNProtocols: alpn, session: pool.tlsSession, onread }
   const socket = connectTls(options as ConnectionOptions)
