@@ -12,7 +12,7 @@ export type Loader = {
 /** Unused for so long the thread ends, and gives back the memory that reading a large configuration takes. */
 const idleMs = 30_000
 
-type Waiting = { resolve: (answer: Loaded | Explanation) => void; reject: (error: Error) => void }
+type Waiting = { thread: Worker; resolve: (answer: Loaded | Explanation) => void; reject: (error: Error) => void }
 
 /** Starts the loader thread when it is first asked, and again when it is asked after its end. */
 export const createLoader = (healthMemory: SharedArrayBuffer): Loader => {
@@ -36,9 +36,12 @@ export const createLoader = (healthMemory: SharedArrayBuffer): Loader => {
     })
     fresh.on('exit', () => {
       if (thread === fresh) thread = null
-      for (const { reject } of waiting.values())
+      // Another thread may have been started and asked meanwhile.
+      for (const [id, { thread: asked, reject }] of waiting) {
+        if (asked !== fresh) continue
+        waiting.delete(id)
         reject(new Error(`The thread that reads configurations broke: ${reason}`))
-      waiting.clear()
+      }
     })
     return fresh
   }
@@ -47,7 +50,7 @@ export const createLoader = (healthMemory: SharedArrayBuffer): Loader => {
     new Promise((resolve, reject) => {
       clearTimeout(rest)
       thread ??= spawn()
-      waiting.set(message.id, { resolve, reject })
+      waiting.set(message.id, { thread, resolve, reject })
       thread.postMessage(message)
       rest = setTimeout(() => {
         if (waiting.size === 0) void close()

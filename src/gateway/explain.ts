@@ -161,7 +161,6 @@ const describe = (
         : { code: 'method-not-allowed', status: 405, detail: `Allowed: ${allowed.join(', ')}` }
     return
   }
-  const { upstream } = route.service
   result.route = {
     id: route.id,
     service: route.service.name,
@@ -175,8 +174,10 @@ const describe = (
   const { shaping } = route
   const rewritten = shaping?.rewrite?.({ ...input, params }) ?? null
   if (shaping !== null) result.shaping = shapingLines(shaping, { ...input, params }, rewritten)
+  const caller = { ...input, clientAddress: '', consumer: null }
+  const upstream = shaping?.foresee?.(caller) ?? route.service.upstream
   if (upstream === null) return
-  const target = upstream.preview({ ...input, clientAddress: '', consumer: null })
+  const target = upstream.preview(caller)
   const rest = rewritten === null ? input.path.slice(route.stripPrefix.length) : rewritten.path
   result.target = {
     url: target?.url ?? '',

@@ -318,7 +318,11 @@ test('explain shows what a route does with a call', async () => {
       ...init,
       body: JSON.stringify({ method: 'GET', url, headers }),
     })
-    return body as { handler: string; target: { path: string } | null; shaping: { key: string; text: string }[] }
+    return body as {
+      handler: string
+      target: { path: string; url: string } | null
+      shaping: { key: string; text: string }[]
+    }
   }
   const rewritten = await explain('/orders/7/x?y=1')
   assert.equal(rewritten.target?.path, '/base/v2/7/items/x')
@@ -332,5 +336,8 @@ test('explain shows what a route does with a call', async () => {
   const split = await explain('/when')
   assert.equal(split.handler, 'forward')
   assert.match(split.shaping[0]?.text ?? '', /0 % to canary, and by header x-canary or cookie canary or group beta/)
+  const canary = await explain('/when', [['x-canary', 'always']])
+  assert.equal(canary.target?.url, origins['canary']?.url)
+  assert.equal((await explain('/when?v=2')).target?.url, origins['next']?.url)
   assert.deepEqual((await explain('/text')).shaping, [{ key: 'respond', text: '503 with 10 bytes' }])
 })

@@ -8,13 +8,15 @@ import { type MirrorReport, mirroring } from './mirror.ts'
 import type { TemplateInput } from './path-template.ts'
 import { compilePlace, httpsPlace, httpsStatus, redirectHandler, toHttps } from './redirect.ts'
 import { compileRewrite, type Rewrite } from './rewrite.ts'
-import { compileSplit } from './split.ts'
+import { compileSplit, type Split } from './split.ts'
 
 /** What a route does with its calls beside forwarding them, for `explain`. */
 export type RouteShaping = {
   readonly rewrite: Rewrite | null
   /** `always` is false where calls with TLS pass. */
   readonly redirect: { readonly status: number; readonly always: boolean; place(input: TemplateInput): string } | null
+  /** The upstream of a call where a split decides it for certain; undefined where shares do. Null without a split. */
+  readonly foresee: ((call: Parameters<Split['foresee']>[0]) => Upstream | undefined) | null
   /** In words, each with the key of the configuration. */
   readonly notes: readonly (readonly [key: string, text: string])[]
 }
@@ -60,15 +62,15 @@ const answerOf = (
   { split, mirror, redirect, respond, rewrite }: ShapingDocument,
   route: RouteDocument,
   { service, main, named, forwardTo, mirrors }: ShapingContext,
-): Pick<Shaped, 'answer' | 'handler'> => {
+): Pick<Shaped, 'answer' | 'handler'> & Pick<RouteShaping, 'foresee'> => {
   if (respond !== undefined) {
     const { status, headers } = respond
     const body = respond.body === null ? null : Buffer.from(respond.body)
-    return { answer: call => call.respond(status, [...headers], body), handler: 'respond' }
+    return { answer: call => call.respond(status, [...headers], body), handler: 'respond', foresee: null }
   }
   if (redirect !== undefined && redirect !== 'https') {
     const place = compilePlace(redirect.to, redirect.keepQuery, route.path)
-    return { answer: redirectHandler(redirect, place), handler: 'redirect' }
+    return { answer: redirectHandler(redirect, place), handler: 'redirect', foresee: null }
   }
   if (main === null) throw new Error(`Service ${service} has no upstream`)
   const host = rewrite?.host ?? null
@@ -76,10 +78,18 @@ const answerOf = (
     host === null ? forward : (call: Call, options: ForwardOptions) => forward(call, { ...options, host })
   const send = mirror === undefined ? withHost : mirroring(mirror, named(mirror.upstream), mirrors, withHost)
   const straight = forwardTo(main, send)
-  if (split === undefined) return { answer: straight, handler: 'forward' }
-  const choose = compileSplit(split, service)
-  const branches = split.to.map(({ upstream }) => forwardTo(named(upstream), send))
-  return { answer: call => (branches[choose(call)] ?? straight)(call), handler: 'forward' }
+  if (split === undefined) return { answer: straight, handler: 'forward', foresee: null }
+  const { choose, foresee } = compileSplit(split, service)
+  const upstreams = split.to.map(({ upstream }) => named(upstream))
+  const branches = upstreams.map(upstream => forwardTo(upstream, send))
+  return {
+    answer: call => (branches[choose(call)] ?? straight)(call),
+    handler: 'forward',
+    foresee: call => {
+      const branch = foresee(call)
+      return branch === undefined ? undefined : (upstreams[branch] ?? main)
+    },
+  }
 }
 
 const redirectOf = ({ redirect }: ShapingDocument, path: string): RouteShaping['redirect'] => {
@@ -114,9 +124,11 @@ export const compileShaping = (shaping: ShapingDocument, route: RouteDocument, c
   }
   if (shaping.respond)
     notes.push(['respond', `${shaping.respond.status} with ${Buffer.byteLength(shaping.respond.body ?? '')} bytes`])
+  const { answer, handler, foresee } = answerOf(shaping, route, context)
   return {
-    ...answerOf(shaping, route, context),
+    answer,
+    handler,
     before: rewrite !== null || shaping.redirect === 'https' ? before : null,
-    shaping: { rewrite, redirect, notes },
+    shaping: { rewrite, redirect, foresee, notes },
   }
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SplitDocument } from '#config/document'
-import { compileSplit } from './split.ts'
+import { compileSplit as compile, type Split } from './split.ts'
 
-const caller = (more: Partial<Parameters<ReturnType<typeof compileSplit>>[0]> = {}) => ({
+const compileSplit = (document: SplitDocument, salt: string): Split['choose'] => compile(document, salt).choose
+
+const caller = (more: Partial<Parameters<Split['choose']>[0]> = {}) => ({
   headers: [],
   query: '',
   consumer: null,
@@ -72,4 +74,15 @@ test('without what it is recognised by a call is counted', () => {
   const named = caller({ consumer: { name: 'ann', groups: [], keyHashes: [] } })
   const sticky = compileSplit(split([50], 'consumer'), 's')
   assert.equal(sticky(named), sticky({ ...named, clientAddress: '203.0.113.9' }))
+})
+
+test('what is certain is foreseen without counting', () => {
+  const document: SplitDocument = {
+    to: [{ upstream: 'a', percent: 50, when: { headers: { 'x-a': '*' }, cookies: {}, query: {}, groups: [] } }],
+    stickyBy: null,
+  }
+  const { choose, foresee } = compile(document, 's')
+  for (let i = 0; i < 5; i++) assert.equal(foresee(caller()), undefined)
+  assert.equal(foresee(caller({ headers: ['x-a', ''] })), 0)
+  assert.deepEqual([choose(caller()), choose(caller())].toSorted(), [-1, 0])
 })

@@ -5,8 +5,12 @@ import { cookieValues, holds, type Predicate, predicateOf } from '../conditions.
 
 type Caller = Pick<Call, 'headers' | 'query' | 'consumer' | 'clientAddress'>
 
-/** The index of the branch a call belongs to, or -1 for the main upstream. */
-export type ChooseBranch = (call: Caller) => number
+export type Split = {
+  /** The index of the branch a call belongs to, or -1 for the main upstream. */
+  choose(call: Caller): number
+  /** The same where it is certain, by a condition or a key; undefined where shares decide. Counts nothing. */
+  foresee(call: Caller): number | undefined
+}
 
 /** Shares are counted in hundredths of a percent. */
 const whole = 10_000
@@ -36,8 +40,9 @@ const hash = (text: string): number => {
 
 /** What a call is recognised by; undefined when it has nothing of the kind. */
 const keyOf = (stickyBy: string): ((call: Caller) => string | undefined) => {
-  if (stickyBy === 'ip') return call => call.clientAddress
-  if (stickyBy === 'consumer') return call => call.consumer?.name ?? call.clientAddress
+  const address = (call: Caller) => call.clientAddress || undefined
+  if (stickyBy === 'ip') return address
+  if (stickyBy === 'consumer') return call => call.consumer?.name ?? address(call)
   const name = stickyBy.slice(stickyBy.indexOf(':') + 1)
   if (stickyBy.startsWith('cookie:')) return call => cookieValues(call.headers, name)[0]
   const field = name.toLowerCase()
@@ -49,7 +54,7 @@ const keyOf = (stickyBy: string): ((call: Caller) => string | undefined) => {
  * calls in a row each branch gets its part, evenly spread (smooth weighted round robin). `salt` keeps the
  * halves of one split independent of those of another.
  */
-export const compileSplit = ({ to, stickyBy }: SplitDocument, salt: string): ChooseBranch => {
+export const compileSplit = ({ to, stickyBy }: SplitDocument, salt: string): Split => {
   const conditions = to.map(({ when }) => conditionsOf(when))
   const conditional = conditions.some(one => one !== null)
   const shares = to.map(({ percent }) => Math.round(percent * 100))
@@ -73,10 +78,18 @@ export const compileSplit = ({ to, stickyBy }: SplitDocument, salt: string): Cho
     return branch
   }
 
-  return call => {
+  const foresee = (call: Caller): number | undefined => {
     if (conditional) for (let i = 0; i < conditions.length; i++) if (conditions[i]?.(call) === true) return i
     const text = key?.(call)
-    const branch = text === undefined ? inTurn() : byKey(text)
-    return branch === to.length ? -1 : branch
+    return text === undefined ? undefined : byKey(text)
+  }
+  const indexOf = (branch: number): number => (branch === to.length ? -1 : branch)
+
+  return {
+    choose: call => indexOf(foresee(call) ?? inTurn()),
+    foresee: call => {
+      const branch = foresee(call)
+      return branch === undefined ? undefined : indexOf(branch)
+    },
   }
 }
