@@ -132,7 +132,14 @@ const fromUnion = (issue: Found & { code: 'invalid_union' }, path: Path, value: 
   if (types.length === 0) return [{ path, kind: 'value', ...wrongValue(values, value) }]
   const wrong = wrongType(types, value)
   const message = values.length === 0 ? wrong.message : `${wrong.message} (also allowed: ${list(values)})`
-  return [{ path, kind: 'value', message, suggestion: wrong.suggestion }]
+  const near =
+    typeof value === 'string'
+      ? suggest(
+          value,
+          values.filter(one => typeof one === 'string'),
+        )
+      : null
+  return [{ path, kind: 'value', message, suggestion: wrong.suggestion ?? near }]
 }
 
 const translate = (issue: Found, above: Path, outerValue: unknown): Issue[] => {
