@@ -168,6 +168,7 @@ export type SettingsDocument = {
     readonly headers: number
     readonly target: number
     readonly connections: number
+    readonly http2?: { readonly streams: number; readonly resets: number } | undefined
   } & ProcessLimitsConfig
   /** Bytes per second, averaged over `grace` milliseconds; 0 asks for nothing. */
   readonly minimumRate: { readonly request: number; readonly response: number; readonly grace: number }

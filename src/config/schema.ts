@@ -190,6 +190,13 @@ const settingsShape = {
       headers: count(1, 10_000, 'Number of header fields of a request').default(128),
       target: size({ min: '64b', max: '1mb', doc: 'Size of a request target' }).prefault('16kb'),
       connections: count(1, 10_000_000, 'Number of client connections at a time, over all workers').default(20_000),
+      http2: z
+        .strictObject({
+          streams: count(1, 10_000, 'Calls at a time on one connection').default(128),
+          resets: count(1, 100_000, 'Calls per second that a connection may take back or break').default(100),
+        })
+        .optional()
+        .meta({ description: 'Limits of connections that speak HTTP/2' }),
       ...processLimitsShape,
     })
     .prefault({})

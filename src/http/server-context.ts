@@ -6,8 +6,17 @@ import type { PaceRules } from './pace.ts'
 import type { OnBytes } from './socket-reading.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
-/** Bytes of a head, number of its fields, bytes of its target, connections of one listener. */
-export type ServerLimits = { head: number; headers: number; target: number; connections: number }
+/**
+ * Bytes of a head, number of its fields, bytes of its target, connections of one listener; of a connection of HTTP/2 the
+ * streams at a time, and those per second that it may reset or break.
+ */
+export type ServerLimits = {
+  head: number
+  headers: number
+  target: number
+  connections: number
+  http2?: { readonly streams: number; readonly resets: number } | undefined
+}
 
 /** Milliseconds: for a whole head to arrive, and for a connection or a body on which nothing happens. */
 export type ServerTimeouts = { requestHead: number; idle: number }

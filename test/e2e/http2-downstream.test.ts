@@ -16,7 +16,7 @@ import {
   startPortico,
   within,
 } from '../harness.ts'
-import { data, headers, postRequest, rawHttp2, request } from '../raw-http2.ts'
+import { data, headers, postRequest, rawHttp2, request, resetStream } from '../raw-http2.ts'
 import { bulkHash, bulkOrigin, writeBulk } from './bulk.ts'
 
 type Answer = {
@@ -349,4 +349,24 @@ test('a client that stops reading an answer is given up after the idle time', as
     async () => ((await gateway.status()).workers[0]?.load.activeCalls === 0 ? true : null),
     'no call to be left',
   )
+})
+
+test('streams and resets have the limits that are configured', async t => {
+  const origin = await scriptedOrigin(async connection => {
+    await connection.readRequest(600_000)
+  })
+  t.after(() => origin.stop())
+  const limits = { http2: { streams: 2, resets: 1 } }
+  const gateway = await startPortico({ config: oneService(origin.url, {}, {}, { limits }) })
+  t.after(() => gateway.stop())
+  const client = await rawHttp2(gateway.gatewayPort)
+  t.after(() => client.destroy())
+  client.send(headers(1, request(), true), headers(3, request(), true), headers(5, request(), true))
+  assert.equal((await client.read(5)).reset, 7)
+  const settings = client.frames.find(({ type }) => type === 4)?.payload.toString('hex') ?? ''
+  assert.ok(settings.includes('000300000002'), settings)
+  const busy = await rawHttp2(gateway.gatewayPort)
+  t.after(() => busy.destroy())
+  for (let id = 1; id < 20; id += 2) busy.send(headers(id, request(), true), resetStream(id, 8))
+  assert.equal(await busy.readGoaway(), 11)
 })

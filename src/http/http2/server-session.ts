@@ -13,14 +13,12 @@ import { blockBound } from './hpack-encoder.ts'
 import { RequestFields } from './request-fields.ts'
 import { Http2Exchange } from './server-stream.ts'
 import { Session } from './session.ts'
-import type { Stream } from './stream.ts'
+import { type Stream, streamWindow } from './stream.ts'
 import { ignoredFields, TrailerFields } from './trailer-fields.ts'
 
-/** Streams that a client may have open at a time. */
-const maxStreams = 128
-/** Streams that a client may take back, or break, at once and per second. */
-const resetBurst = 400
-const resetsPerSecond = 100
+/** Streams at a time, and those that a client may take back or break per second (four times as many at once). */
+const usualLimits = { streams: 128, resets: 100 }
+const resetBurst = 4
 const lingerMs = 1_000
 /** How long a client may take to learn that it must not open streams any more (RFC 9113 §6.8). */
 const goawayMs = 1_000
@@ -36,6 +34,7 @@ export class ServerSession extends Session implements Connection {
   #pace: SocketPace | null = null
   readonly #fields = new RequestFields()
   readonly #resets: FloodGuard
+  readonly #maxStreams: number
   #prefaceSeen = 0
   #highest = 0
   #waiting: Waiting = 'nothing'
@@ -46,11 +45,13 @@ export class ServerSession extends Session implements Connection {
     super(socket, context.wheel, 2 * context.limits.head + 16_384, context.direct && !peer.encrypted)
     this.#context = context
     this.peer = peer
+    const { streams, resets } = context.limits.http2 ?? usualLimits
+    this.#maxStreams = streams
     this.#timer = new Timer(() => this.#onTimeout())
-    this.#resets = new FloodGuard('streams that were reset', resetBurst, resetsPerSecond, context.wheel.now)
+    this.#resets = new FloodGuard('streams that were reset', resetBurst * resets, resets, context.wheel.now)
     this.sendSettings([
-      [settingIds.maxConcurrentStreams, maxStreams],
-      [settingIds.initialWindowSize, 262_144],
+      [settingIds.maxConcurrentStreams, streams],
+      [settingIds.initialWindowSize, streamWindow],
       [settingIds.maxHeaderListSize, context.limits.head],
       [settingIds.enableConnectProtocol, 1],
     ])
@@ -132,7 +133,7 @@ export class ServerSession extends Session implements Connection {
     const fields = this.#fields
     fields.begin(this.#context.limits)
     this.decoder.decode(bytes, start, end, fields)
-    if (this.streams.size >= maxStreams) {
+    if (this.streams.size >= this.#maxStreams) {
       this.#resets.spend(this.wheel.now, 1)
       this.resetStream(streamId, errorCodes.refusedStream)
       return
