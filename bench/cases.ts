@@ -61,6 +61,13 @@ export const cases: readonly Case[] = [
     ...saturation('routes', 'Portico alone: growth with the size of the table, key check', routesTask(1)),
     variants: routeCounts.map(routes => ({ name: routesName(routes), task: routesTask(routes) })),
   },
+  {
+    ...saturation('workers', 'Portico alone: the same core for one worker or several, with all of it', fullTask),
+    variants: [1, 2, 4].map(workers => ({
+      name: workers === 1 ? '1 worker' : `${workers} workers`,
+      task: { ...fullTask, features: { ...fullTask.features, workers } },
+    })),
+  },
   saturation('body-1k', '1 kB answers', { ...plainTask, paths: ['/files/1k'] }),
   saturation('body-100k', '100 kB answers', { ...plainTask, paths: ['/files/100k'], connections: 16 }),
   saturation('body-10m', '10 MB answers', { ...plainTask, paths: ['/files/10m'], connections: 4 }),

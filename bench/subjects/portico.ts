@@ -36,7 +36,7 @@ export const portico: Subject = {
     writeFileSync(file, JSON.stringify(configuration(features, originPort)))
     const command = [
       ...[process.execPath, main, 'start', '--config', file, '--gateway', '127.0.0.1:0'],
-      ...['--no-console', '--workers', '1', '--data', join(folder, 'data')],
+      ...['--no-console', '--workers', String(features.workers ?? 1), '--data', join(folder, 'data')],
     ]
     const child = startOn(core, command, { environment: { PORTICO_READY_JSON: '1' } })
     const listening = (): string | undefined => /"gateway":"[^"]*:(\d+)"/.exec(child.said())?.[1]
