@@ -121,6 +121,24 @@ test('a resolver that fails leaves the last good addresses, and a name that vani
   assert.match(portico.output(), /The addresses of a name could not be found/)
 })
 
+test('each address of a name has a health of its own', async () => {
+  const a = await origin('a', '127.0.0.8')
+  // Nothing listens on the other address.
+  dns.zone.set('pair.test', [
+    { type: 'A', address: '127.0.0.8' },
+    { type: 'A', address: '127.0.0.9' },
+  ])
+  const active = { type: 'tcp', interval: '20ms', unhealthyAfter: 2 }
+  await serve(`http://pair.test:${a.port}`, { health: { active }, retry: { attempts: 0 } })
+  await eventually(async () => {
+    const { body } = await portico.console('/api/upstreams?name=main')
+    const [main] = (body as { items: { targets: { address: string; health: string }[] }[] }).items
+    const states = main?.targets.map(({ address, health }) => `${address} ${health}`).join()
+    return states === '127.0.0.8 healthy,127.0.0.9 unhealthy' ? true : null
+  }, 'the states of both')
+  assert.deepEqual([...new Set(await calls(20))], ['a'])
+})
+
 test('SRV records bring hosts, ports, weights and priorities', async () => {
   const [a, b, c] = [await origin('a', '127.0.0.1'), await origin('b', '127.0.0.1'), await origin('c', '127.0.0.1')]
   dns.zone.set('node.test', [{ type: 'A', address: '127.0.0.1' }])

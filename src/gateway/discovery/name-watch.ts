@@ -17,13 +17,16 @@ export type NameWatchOptions = {
 
 /** Changes within so many milliseconds are published as one. */
 const gatherMs = 10
+/** The longest wait after failures, each of which doubles it. */
+const maxWaitMs = 30_000
 
 type Watched = {
   readonly name: WatchedName
   timer: NodeJS.Timeout | undefined
   /** What was published last, as text; null before the first answer. */
   known: string | null
-  failing: boolean
+  /** Failures in a row. */
+  failures: number
   asked: boolean
 }
 
@@ -73,7 +76,7 @@ export class NameWatch {
     }
     for (const [key, name] of wanted) {
       if (this.#names.has(key)) continue
-      const watched: Watched = { name, timer: undefined, known: null, failing: false, asked: false }
+      const watched: Watched = { name, timer: undefined, known: null, failures: 0, asked: false }
       this.#names.set(key, watched)
       this.#ask(watched)
     }
@@ -125,7 +128,7 @@ export class NameWatch {
     // Servers rotate their answers; the order means nothing.
     const sorted = addresses === null ? null : [...addresses].sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1))
     const text = JSON.stringify(sorted)
-    watched.failing = false
+    watched.failures = 0
     if (text !== watched.known) {
       watched.known = text
       if (sorted === null) this.#addresses.delete(key)
@@ -150,9 +153,9 @@ export class NameWatch {
   }
 
   #failed(watched: Watched, reason: string): void {
-    if (!watched.failing) this.#options.onEvent({ kind: 'failed', name: watched.name.queryName, reason })
-    watched.failing = true
-    this.#again(watched, 0)
+    if (watched.failures === 0) this.#options.onEvent({ kind: 'failed', name: watched.name.queryName, reason })
+    // A resolver in trouble is not helped by questions, nor is this thread by lookups that hang.
+    this.#again(watched, Math.min(maxWaitMs, this.#settings.minTtl * 2 ** Math.min(watched.failures++, 10)))
   }
 
   #again(watched: Watched, ttlMs: number): void {

@@ -145,6 +145,32 @@ test('a trial that the client left gives way to another', () => {
   assert.equal(upstream.choose(testCall, null)?.owner, a)
 })
 
+test('a trial that never tells its end makes room for another one, also in another worker', () => {
+  const clock = { now: 1000 }
+  const memory = createHealthMemory({ slots: 64 })
+  const one = worker({ memory }, clock)
+  const two = worker({ memory }, clock)
+  fail(one.a, 3)
+  clock.now += 1000
+  assert.equal(one.upstream.choose(testCall, null)?.owner, one.a)
+  assert.equal(turns(two.upstream, 2), 'bb')
+  clock.now += 30_000
+  assert.equal(two.upstream.choose(testCall, null)?.owner, two.a)
+  assert.equal(turns(one.upstream, 2), 'bb')
+})
+
+test('a trial that fails is not taken again by the same call', () => {
+  const clock = { now: 1000 }
+  const { a, b, upstream } = worker({}, clock)
+  fail(a, 3)
+  clock.now += 1000
+  const trial = upstream.choose(testCall, null) as Target
+  trial.begin()
+  trial.end('error', 1, 0)
+  clock.now += 5000
+  assert.equal(upstream.choose(testCall, [trial]), b)
+})
+
 test('no more targets are ejected than the limit says', () => {
   const names = ['a', 'b', 'c', 'd', 'e']
   const { targets, upstream } = worker({ names, rules: { maxEjectedPercent: 40 } }, { now: 1000 })
