@@ -18,8 +18,8 @@ export type TargetsWatch = {
   close(): void
 }
 
-/** How long a start or a reload waits for names that only DNS can find. */
-const patienceMs = 3_000
+/** How long a start or a reload waits for names: the system can find those of hosts too, those of SRV records it cannot. */
+const patienceMs = { address: 1_000, srv: 3_000 }
 
 const nameLine = (event: NameEvent) =>
   event.kind === 'changed'
@@ -63,7 +63,8 @@ export const watchTargets = (options: {
     prepare: async (plan, dns) => {
       names.configure(dns)
       names.update(namesOf([...served, ...plan]))
-      if (namesOf(plan).some(({ discovery }) => discovery === 'srv')) await names.ready(patienceMs)
+      const needsDns = namesOf(plan).some(({ discovery }) => discovery === 'srv')
+      await names.ready(needsDns ? patienceMs.srv : patienceMs.address)
     },
     apply: plan => {
       served = plan
