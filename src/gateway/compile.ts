@@ -103,20 +103,21 @@ export function* compileSteps(document: Document, context: CompileContext): Step
         const templates = route.path.includes('{')
           ? segmentsOf(route.path).filter(segment => segment.startsWith('{'))
           : none
+        // What every call reads stands first: with many routes none of it is in a cache when its call comes.
         const compiled: Route = {
-          id: route.id,
           template: route.path,
-          service: owner,
-          hosts: intern(route.hosts),
           methods: intern(route.methods),
-          predicates: predicatesOf(route),
-          parameterNames: intern(templates.map(segment => segment.slice(1, -1))),
+          handle: before === null ? chain.handle : before(chain.handle),
           stripPrefix: route.stripPrefix?.replace(/\/$/, '') ?? '',
+          onResponse: chain.onResponse,
+          service: owner,
           // A handler of our own reads its path itself; only an upstream may read it in another way than it was matched.
           encodedSeparators: service.handler !== null || route.encodedSlashes === 'keep',
+          parameterNames: intern(templates.map(segment => segment.slice(1, -1))),
+          predicates: predicatesOf(route),
+          id: route.id,
+          hosts: intern(route.hosts),
           policies: chain.policies,
-          handle: before === null ? chain.handle : before(chain.handle),
-          onResponse: chain.onResponse,
           recheck: chain.recheck,
           renderError,
           shaping,
