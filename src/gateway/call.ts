@@ -36,7 +36,7 @@ export type CallOutcome = {
  */
 export interface Call {
   readonly exchange: ServerExchange
-  /** The configuration this call was matched with; a reload meanwhile does not change it. */
+  /** The configuration this call was matched with; a reload meanwhile does not change it (but see LongCalls.recheck). */
   readonly snapshot: Snapshot
   readonly route: Route | null
   /** What stands for the templates of the route's path: raw, still percent-encoded, never holding a slash. */

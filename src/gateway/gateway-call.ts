@@ -28,7 +28,7 @@ export interface CallForward {
 /** The one implementation of Call; see there for what the fields mean. */
 export class GatewayCall implements Call, ExchangeListener {
   readonly exchange: ServerExchange
-  readonly snapshot: Snapshot
+  snapshot: Snapshot
   readonly method: string
   readonly forwarding: Forwarding
   readonly startedAt: number

@@ -1,11 +1,11 @@
 import type { GatewayError } from '#base/errors'
 import type { TimerWheel } from '#http/timer-wheel'
-import type { Call } from './call.ts'
+import type { GatewayCall } from './gateway-call.ts'
 import type { Route, Snapshot } from './snapshot.ts'
 
 /** A call that may go on for hours: a tunnel, or a stream of events. It must be able to end before its time. */
 export interface LongCall {
-  readonly call: Call
+  readonly call: GatewayCall
   /** The gateway shuts down: ends so that the client can go on elsewhere, if it is that kind of call. */
   goAway(): void
   /** The call is no longer allowed. */
@@ -43,16 +43,21 @@ export class LongCalls {
 
   /**
    * Asks the policies of the new configuration whether they still let each call be. The policies that a call met are
-   * asked where its route is gone: removing a route stops new calls only, but a revoked key always counts.
+   * asked where its route is gone: removing a route stops new calls only, but a revoked key always counts. A call that
+   * goes on belongs to the new configuration from now on: else each old one would stay in memory as long as its calls.
    */
   recheck(snapshot: Snapshot): void {
     if (this.#calls.size === 0) return
     const routes = new Map<string, Route>(snapshot.routes.map(route => [route.id, route]))
     for (const long of this.#calls) {
-      const before = long.call.route
-      const route = before === null ? null : (routes.get(before.id) ?? before)
-      const error = route?.recheck?.(long.call, snapshot.consumers) ?? null
+      const { call } = long
+      const now = call.route === null ? undefined : routes.get(call.route.id)
+      const error = (now ?? call.route)?.recheck?.(call, snapshot.consumers) ?? null
       if (error !== null) long.revoke(error)
+      else if (now !== undefined) {
+        call.route = now
+        call.snapshot = snapshot
+      }
     }
   }
 }

@@ -213,6 +213,7 @@ export const openTunnel = (call: GatewayCall, headers: HeaderList, upstream: Raw
   const reserved = reservedBits(headers)
   headers.push('x-request-id', call.requestId)
   call.noteStatus(101)
+  call.forward = null
   const client = exchange.upgrade(101, headers)
   new Tunnel(call, client, upstream, reserved)
   client.resume()
