@@ -10,7 +10,7 @@ import { nginx } from './peers/nginx.ts'
 import type { Peer } from './peers/peer.ts'
 import { portico } from './peers/portico.ts'
 import { asMarkdown, summary, type Verdict } from './report.ts'
-import { type Item, items, suiteOrigin } from './suite.ts'
+import { type Item, items, withPeer } from './suite.ts'
 
 const peers: readonly Peer[] = [portico, nginx, haproxy, caddy]
 
@@ -22,22 +22,14 @@ const help = `npm run conformance -- [--peer NAME]… [--only ID]… [--json] [-
   --json        every verdict as JSON
   --write       all of them, and the tables into docs/conformance.md`
 
-const runPeer = async (peer: Peer, wanted: readonly Item[]): Promise<Verdict[]> => {
+const runPeer = (peer: Peer, wanted: readonly Item[]): Promise<Verdict[]> => {
   closeGates()
-  const origin = await suiteOrigin()
-  const running = await peer.start(origin.port)
-  const verdicts: Verdict[] = []
-  try {
-    for (const item of wanted) {
-      const failure = item.judged ? await item.play({ peer: running, origin }) : null
-      verdicts.push({ peer: peer.name, item, failure })
-    }
-  } finally {
-    await running.stop()
-    origin.forget()
-    await origin.stop()
-  }
-  return verdicts
+  return withPeer(peer, async place => {
+    const verdicts: Verdict[] = []
+    for (const item of wanted)
+      verdicts.push({ peer: peer.name, item, failure: item.judged ? await item.play(place) : null })
+    return verdicts
+  })
 }
 
 const choose = (names: readonly string[]): Peer[] => {

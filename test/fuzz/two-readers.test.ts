@@ -76,7 +76,7 @@ let tap: Tap
 before(async () => {
   if (skip !== false) return
   origin = await scriptedOrigin(answerEach(request => ok(request.target)))
-  peer = await nginx.start(origin.port)
+  peer = await nginx.start(origin.port, 1)
   tap = new Tap(peer.port)
   const config = oneService(
     `http://127.0.0.1:${await tap.listen()}`,

@@ -11,7 +11,7 @@ export type Lane = {
   once(port: number, turn: number): Promise<string | null>
 }
 
-const patience = 5000
+const patience = 15_000
 const agent = new Agent({ keepAlive: true, maxSockets: 8 })
 
 type Call = RequestOptions & { body?: Buffer; abortAfter?: number }

@@ -48,12 +48,17 @@ const document = (url: string, turn: number): object => ({
   services: [
     {
       name: 'main',
-      upstream: { targets: [{ url }], retry: { attempts: 0 }, timeouts: { response: '300ms', total: '10s' } },
+      upstream: { targets: [{ url }], retry: { attempts: 0 }, timeouts: { response: '10s', total: '20s' } },
       routes: [
         { path: '/' },
         ...Array.from({ length: 20 + (turn % 7) }, (_, index) => ({ path: `/route-${index}/{id}` })),
       ],
       policies: { 'rate-limit': { limit: 100_000, window: '1s' } },
+    },
+    {
+      name: 'slow',
+      upstream: { targets: [{ url }], retry: { attempts: 0 }, timeouts: { response: '300ms' } },
+      routes: [{ path: '/slow' }],
     },
     {
       // Another upstream at each reload, so that pools come and go.
@@ -148,7 +153,7 @@ const soak = async (portico: Portico, origin: SoakOrigin, probes: Probes, minute
   let lastKill = Number.NEGATIVE_INFINITY
   let kills = 0
   let reloads = 0
-  // Calls in flight on a killed worker fail, and none else; they last 5 seconds at most.
+  // Calls in flight on a killed worker fail, and none else.
   const load = runLanes(portico, until, () => performance.now() - lastKill < 6000)
   await Promise.all([
     load,

@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { end, findProgram, freePort, start, temporaryFolder, waitForPort } from '../../../bench/programs.ts'
 import type { Peer } from './peer.ts'
 
-const configuration = (folder: string, port: number, h2Port: number, originPort: number): string => `daemon off;
+const configuration = (
+  folder: string,
+  port: number,
+  h2Port: number,
+  originPort: number,
+  grpcPort: number,
+): string => `daemon off;
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log;
 worker_processes 1;
@@ -19,6 +25,7 @@ http {
   server {
     listen 127.0.0.1:${port};
     listen 127.0.0.1:${h2Port} http2;
+    location /pkg.Echo { grpc_pass grpc://127.0.0.1:${grpcPort}; }
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -36,11 +43,11 @@ http {
 export const nginx: Peer = {
   name: 'nginx',
   version: () => /nginx\/(\S+)/.exec(spawnSync(findProgram('nginx'), ['-v'], { encoding: 'utf8' }).stderr)?.[1] ?? '?',
-  start: async originPort => {
+  start: async (originPort, grpcPort) => {
     const folder = temporaryFolder()
     const port = await freePort()
     const h2Port = await freePort()
-    writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, h2Port, originPort))
+    writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, h2Port, originPort, grpcPort))
     const child = start([findProgram('nginx'), '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'start.log')])
     await waitForPort(port, child)
     return { port, h2Port, stop: () => end(child) }

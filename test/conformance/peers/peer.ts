@@ -10,5 +10,6 @@ export type Peer = {
   readonly name: string
   /** As the program tells it. */
   version(): string
-  start(originPort: number): Promise<RunningPeer>
+  /** `grpcPort` is that of the origin behind `/pkg.Echo`, which speaks HTTP/2. */
+  start(originPort: number, grpcPort: number): Promise<RunningPeer>
 }
