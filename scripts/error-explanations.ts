@@ -38,6 +38,18 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       'Caller: check the key for lost or added characters, and send one only. Operator: look whether the consumer is ' +
       'in the configuration that is running.',
   },
+  'client-certificate-missing': {
+    means: 'The route needs a client certificate (`mtls-auth`), and the connection has none that was verified.',
+    remedy:
+      'Caller: use https, and show a certificate of an authority that the gateway accepts. Operator: ' +
+      '`settings.tls.clientCertificates` names the authorities; without it no certificate is asked for.',
+  },
+  'client-certificate-refused': {
+    means: 'The client certificate was verified, but belongs to no consumer that the route lets pass, or has expired.',
+    remedy:
+      'Operator: see `by` and `consumers` of `mtls-auth`; the names in a certificate are shown by ' +
+      '`openssl x509 -noout -subject -ext subjectAltName -fingerprint -sha256`.',
+  },
   'address-not-allowed': {
     means: 'The address of the client is not in the ranges that `ip-allow` names for this route.',
     remedy:

@@ -11,6 +11,11 @@ cors:
   exposeHeaders: [ratelimit, retry-after]`,
   'key-auth': `
 key-auth: {}                # x-api-key, Authorization: Bearer, x-goog-api-key`,
+  'mtls-auth': `
+mtls-auth:
+  by: uri
+  consumers: { "spiffe://example.com/billing": billing }
+  forward: certificate`,
   'body-limit': `
 body-limit: { max: 256kb }`,
   'rate-limit': `

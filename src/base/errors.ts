@@ -19,6 +19,8 @@ export const errorCodes = {
   'invalid-parameter': { status: 400, source: 'client', title: 'A parameter is not valid' },
   'missing-credentials': { status: 401, source: 'client', title: 'Credentials are missing' },
   'invalid-credentials': { status: 401, source: 'client', title: 'Credentials are not valid' },
+  'client-certificate-missing': { status: 403, source: 'client', title: 'A client certificate is missing' },
+  'client-certificate-refused': { status: 403, source: 'client', title: 'The client certificate is not accepted' },
   'address-not-allowed': { status: 403, source: 'client', title: 'The client address is not allowed' },
   'not-allowed': { status: 403, source: 'client', title: 'The consumer is not allowed to do this' },
   'no-route': { status: 404, source: 'client', title: 'No route matches the request' },

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import type { Path } from './errors.ts'
 import type { Problems } from './problems.ts'
 import { fileProblem } from './substitute.ts'
@@ -93,6 +94,12 @@ export const createPemReader = ({ problems, folder, readFile }: PemOptions): Pem
       if (cert === null || key === null || leaf === null || privateKey === null) return null
       if (!leaf.checkPrivateKey(privateKey))
         return wrong([...at, 'key'], 'is not the key of the (first) certificate in "cert"')
+      try {
+        createSecureContext({ cert, key })
+      } catch (error) {
+        const { reason = 'it is not usable' } = error as { reason?: string }
+        return wrong([...at, 'cert'], `cannot be used for TLS: ${reason}`)
+      }
       warnOfTime(leaf, [...at, 'cert'])
       return { cert, key, leaf }
     },

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
+import type { UpstreamTlsDocument } from '#config/tls'
 
 /** How the addresses of a target are found: by the system at each connection, from DNS, or from SRV records. */
 export type Discovery = 'none' | 'address' | 'srv'
@@ -20,6 +22,8 @@ export type TargetPlace = {
   readonly port: number
   /** Path of a Unix socket; null for TCP. */
   readonly socketPath: string | null
+  /** Credentials and rules of its own; null for the usual way, and without TLS. */
+  readonly tls: UpstreamTlsDocument | null
   /** As sent in Host. */
   readonly authority: string
   /** Put before the forwarded path; empty for none. */
@@ -33,11 +37,29 @@ export type TargetPlace = {
 
 const isLocal = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost')
 
+const tlsKeys = new WeakMap<UpstreamTlsDocument, string>()
+
+/** Names a way of TLS: connections made with other credentials, or less checks, are never shared. */
+const tlsKey = (tls: UpstreamTlsDocument): string => {
+  let key = tlsKeys.get(tls)
+  if (key === undefined) {
+    const { ca, cert, key: privateKey, serverName, verify } = tls
+    const identity = JSON.stringify([ca, cert, privateKey, serverName, verify])
+    key = createHash('sha256').update(identity).digest('hex').slice(0, 32)
+    tlsKeys.set(tls, key)
+  }
+  return key
+}
+
 /**
  * Reads `http://host:port/base`, `https://…`, `srv+http://_http._tcp.example.com/base` and `unix:/run/app.sock`.
  * `hostHeader` replaces what Host would say.
  */
-export const readPlace = (text: string, hostHeader: string | null): TargetPlace => {
+export const readPlace = (
+  text: string,
+  hostHeader: string | null,
+  tls: UpstreamTlsDocument | null = null,
+): TargetPlace => {
   if (text.startsWith('unix:')) {
     const socketPath = text.slice('unix:'.length)
     const authority = hostHeader ?? 'localhost'
@@ -46,6 +68,7 @@ export const readPlace = (text: string, hostHeader: string | null): TargetPlace 
       host: 'localhost',
       port: 0,
       socketPath,
+      tls: null,
       authority,
       basePath: '',
       origin: text,
@@ -64,9 +87,10 @@ export const readPlace = (text: string, hostHeader: string | null): TargetPlace 
     host,
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     socketPath: null,
+    tls: secure ? tls : null,
     authority: hostHeader ?? (srv ? host : url.host),
     basePath: url.pathname === '/' ? '' : url.pathname.replace(/\/$/, ''),
-    origin: srv ? `srv+${url.origin}` : url.origin,
+    origin: (srv ? `srv+${url.origin}` : url.origin) + (secure && tls !== null ? ` ${tlsKey(tls)}` : ''),
     discovery: srv ? 'srv' : isIP(host) !== 0 || isLocal(host) ? 'none' : 'address',
     queryName,
   }

@@ -10,6 +10,8 @@ const own = new Set([
   'traceparent',
   'proxy-authorization',
   'via',
+  'client-cert',
+  'client-cert-chain',
 ])
 const ownFamilies = ['x-forwarded-', 'x-consumer']
 

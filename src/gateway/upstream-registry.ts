@@ -134,7 +134,7 @@ export class UpstreamRegistry {
 
   #expand(config: UpstreamConfig, upstream: () => BalancedUpstream): Target[] {
     return config.targets.flatMap(({ url, weight, host }) => {
-      const place = readPlace(url, host ?? null)
+      const place = readPlace(url, host ?? null, config.tls)
       const known = place.discovery === 'none' ? undefined : this.#addresses.get(discoveryKey(place))
       // Until the first answer of DNS the system resolves the name; SRV records it cannot find.
       const addresses = known ?? (place.discovery === 'srv' ? [] : [null])

@@ -1,5 +1,6 @@
 import type { BalanceDocument } from '#config/document'
 import type { ResilienceConfig } from '#config/resilience-schema'
+import type { UpstreamTlsDocument } from '#config/tls'
 import type { UpstreamProtocol } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import { type Pick as PickTarget, picker } from './balance/choose.ts'
@@ -29,6 +30,8 @@ type OwnConfig = ResilienceConfig & {
   }
   /** `h1` when absent. */
   readonly protocol?: UpstreamProtocol
+  /** How https targets are called; the usual way when absent. */
+  readonly tls?: UpstreamTlsDocument | undefined
   /** Send the client's Host instead of the target's. */
   readonly preserveHost: boolean
   /** Fields added to every request, e.g. provider credentials; lower-case names. */

@@ -4,6 +4,7 @@ import { GatewayError } from '#base/errors'
 import type { Pool } from './client.ts'
 import { readDirectly } from './direct-read.ts'
 import { type OnBytes, onreadInto, readBuffer } from './socket-reading.ts'
+import { clientContext } from './tls/client-context.ts'
 
 /**
  * A socket on its way to the origin of `pool`; `alpn` names the protocols that may be spoken in it, the best first
@@ -19,7 +20,8 @@ export const connectSocket = (pool: Pool, alpn: string[], onBytes: OnBytes): Soc
     return socket
   }
   // Documented for tls.connect, missing in its types.
-  const options = { ...tls, ...where, ALPNProtocols: alpn, session: pool.tlsSession, onread }
+  const secureContext = clientContext(tls)
+  const options = { ...tls, ...where, secureContext, ALPNProtocols: alpn, session: pool.tlsSession, onread }
   const socket = connectTls(options as ConnectionOptions)
   socket.setNoDelay(true)
   socket.on('session', session => {

@@ -3,6 +3,7 @@ import { bodyLimit } from './body-limit/index.ts'
 import { cors } from './cors/index.ts'
 import { ipAllow } from './ip-allow/index.ts'
 import { keyAuth } from './key-auth/index.ts'
+import { mtlsAuth } from './mtls-auth/index.ts'
 import { rateLimit } from './rate-limit/index.ts'
 import { sse } from './sse/index.ts'
 import { transformRequest } from './transform-request/index.ts'
@@ -13,6 +14,7 @@ import { webSocket } from './websocket/index.ts'
 export const policies: readonly PolicyUnit[] = [
   ipAllow,
   cors,
+  mtlsAuth,
   keyAuth,
   bodyLimit,
   rateLimit,

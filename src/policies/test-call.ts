@@ -5,6 +5,7 @@ import type { Call } from '#gateway/call'
 import type { Consumer, Handler, Policy, UnitContext } from '#gateway/contract'
 import { splitFieldLines } from '#http/field-lines'
 import { appendHeader, type HeaderList } from '#http/headers'
+import type { ClientCertificate } from '#http/tls/peer-tls'
 import type { Counters } from '#storage/counters'
 
 /** What a client got: header names in lower case, a repeated field repeated. */
@@ -19,6 +20,7 @@ export type TestCallInput = {
   params?: Record<string, string>
   clientAddress?: string
   consumer?: Consumer
+  clientCertificate?: ClientCertificate
   service?: string
   route?: string
 }
@@ -56,6 +58,7 @@ export const testCall = (input: TestCallInput = {}): TestCall => {
     forwardPath: path,
     query: input.query ?? '',
     host: 'api.example.com',
+    exchange: { peer: { tls: input.clientCertificate ? { clientCertificate: input.clientCertificate } : null } },
     headers: headerList(input.headers),
     clientAddress: input.clientAddress ?? '192.0.2.1',
     requestId: uuidv7(),

@@ -71,7 +71,7 @@ export class TargetWatch {
   /** The checks of one target, one for each of its addresses; notes all slots that it uses. */
   #expand(target: WatchedTarget, now: number, named: Set<number>): Check[] {
     const { upstream, url, active } = target
-    const place = readPlace(url, target.host)
+    const place = readPlace(url, target.host, target.tls)
     const known = place.discovery === 'none' ? undefined : this.#addresses.get(discoveryKey(place))
     const panic = this.#table.open(`panic\n${upstream}`, now)
     if (panic !== null) named.add(panic.index)

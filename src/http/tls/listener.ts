@@ -29,9 +29,10 @@ export const createTlsListener = (server: HttpServer, settings: TlsServerSetting
   let options: HandshakeOptions = { context, settings, accept: server.accept, onFailure }
   const sockets = createSocketServer(
     open => {
+      const { connections, limits } = context
       const handshake = new Handshake(open, options)
-      if (context.connections.size >= context.limits.connections + refusedPolitely) handshake.destroy()
-      else context.connections.add(handshake)
+      if ((connections.total ?? connections.size) >= limits.connections + refusedPolitely) handshake.destroy()
+      else connections.add(handshake)
     },
     context.direct,
     tlsSockets(() => contexts, ['h2', 'http/1.1']),
