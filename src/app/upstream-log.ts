@@ -8,6 +8,7 @@ const words = {
   healthy: ['info', 'A target passes its health checks'],
   panic: ['error', 'Too few targets are healthy: all of them are used'],
   'no-room': ['warn', 'There is no room to watch over a target: it is taken for healthy'],
+  tls: ['error', 'A TLS connection to a target failed'],
   calm: ['info', 'Enough targets are healthy again'],
 } as const satisfies Record<string, readonly [LogLevel, string]>
 

@@ -14,7 +14,7 @@ import { BalancedUpstream, type UpstreamConfig } from './upstream.ts'
 
 /** Something about the targets of an upstream that whoever runs the gateway wants to know. */
 export type UpstreamEvent = {
-  readonly kind: 'ejected' | 'returned' | 'unhealthy' | 'healthy' | 'panic' | 'calm' | 'no-room'
+  readonly kind: 'ejected' | 'returned' | 'unhealthy' | 'healthy' | 'panic' | 'calm' | 'no-room' | 'tls'
   readonly upstream: string
   /** URL and address; empty when it is about the upstream as a whole. */
   readonly target: string
@@ -27,6 +27,7 @@ export type RegistryOptions = {
   readonly onEvent?: (event: UpstreamEvent) => void
 }
 
+const tlsEventMs = 10_000
 const idlePoolMs = 30_000
 const maxResponseHead = 131_072
 const maxResponseFields = 256
@@ -211,6 +212,8 @@ export class UpstreamRegistry {
         origin: originOf(place, address),
         protocol,
         wheel: this.#wheel,
+        ...(place.secure &&
+          this.#announces && { onTlsError: this.#tlsTeller(config.name, `https://${place.authority}`) }),
         idleTimeout: keepAlive?.idle ?? idlePoolMs,
         maxRequests: keepAlive?.requests,
         maxAge: keepAlive?.age,
@@ -220,6 +223,18 @@ export class UpstreamRegistry {
       this.#pools.set(key, pool)
     }
     return pool
+  }
+
+  /** Tells of failed TLS connections of one pool, now and then: each call may make one. */
+  #tlsTeller(upstream: string, target: string): (error: NodeJS.ErrnoException) => void {
+    let last = Number.NEGATIVE_INFINITY
+    return error => {
+      const now = monotonicMs()
+      if (now - last < tlsEventMs) return
+      last = now
+      const reason = error.code === undefined ? error.message : `${error.code}: ${error.message}`
+      this.#onEvent({ kind: 'tls', upstream, target, details: { reason: reason.split('\n')[0] } })
+    }
   }
 
   /** Closes pools and forgets loads that no upstream uses any more. */

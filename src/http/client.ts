@@ -76,6 +76,8 @@ export type PoolOptions = {
   /** `h1` when absent. */
   readonly protocol?: UpstreamProtocol
   readonly wheel: TimerWheel
+  /** Hears why a TLS connection could not be made, which callers are not told. */
+  readonly onTlsError?: (error: NodeJS.ErrnoException) => void
   /** Milliseconds an unused connection is kept; shortened by `Keep-Alive: timeout` of the origin. */
   readonly idleTimeout: number
   /** Requests, and age in milliseconds, after which an HTTP/1.1 connection is not used again; no limit when absent. */

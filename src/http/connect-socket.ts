@@ -6,6 +6,9 @@ import { readDirectly } from './direct-read.ts'
 import { type OnBytes, onreadInto, readBuffer } from './socket-reading.ts'
 import { clientContext } from './tls/client-context.ts'
 
+const isTlsError = (error: NodeJS.ErrnoException): boolean =>
+  /TLS|SSL|CERT|SELF_SIGNED|UNABLE_TO/.test(error.code ?? '')
+
 /**
  * A socket on its way to the origin of `pool`; `alpn` names the protocols that may be spoken in it, the best first
  * (RFC 7301). It tells of `connect`, or of `secureConnect` where there is TLS.
@@ -27,11 +30,10 @@ export const connectSocket = (pool: Pool, alpn: string[], onBytes: OnBytes): Soc
   socket.on('session', session => {
     pool.tlsSession = session
   })
+  const { onTlsError } = pool.options
+  if (onTlsError !== undefined) socket.once('error', error => isTlsError(error) && onTlsError(error))
   return socket
 }
-
-const isTlsError = (error: NodeJS.ErrnoException): boolean =>
-  /TLS|SSL|CERT|SELF_SIGNED|UNABLE_TO/.test(error.code ?? '')
 
 /** What it means that a connection could not be made. */
 export const connectError = (error: NodeJS.ErrnoException): GatewayError =>
