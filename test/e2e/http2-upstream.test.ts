@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
+import { connect, constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { after, before, type TestContext, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { get, head, post } from '../conformance/case-table.ts'
 import {
   eventually,
+  headerOf,
   oneService,
   type Portico,
   type ResponseMessage,
@@ -523,4 +524,37 @@ test('the pools of both protocols are told apart, and idle connections are count
     load: { upstreamConnections: number; upstreamIdle: number }
   }
   assert.deepEqual([load.upstreamConnections, load.upstreamIdle], [1, 1])
+})
+
+test('many calls that lose their kept connection share the next one', async t => {
+  const waiting: OriginStream[] = []
+  const origin = await originFor(t, stream => {
+    if (stream.fields[':path'] === '/first') echo(stream)
+    else if (waiting.push(stream) === 20) stream.connection.raw.reset()
+    else if (waiting.length > 20) echo(stream)
+  })
+  await gatewayFor(origin.url)
+  await rawCall(portico.gatewayPort, get('/first'))
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => rawCall(portico.gatewayPort, get(`/${i}`))))
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    Array(20).fill(200),
+  )
+  assert.equal(origin.connections.length, 2)
+})
+
+test('heads that need more than one frame pass both ways (RFC 9113 §6.10)', async t => {
+  const url = await nodeServer(t, (stream, fields) => {
+    stream.respond({ ':status': 200, 'x-large': String(fields['x-large']) })
+    stream.end()
+  })
+  await gatewayFor(url)
+  const large = Array.from({ length: 30_000 }, (_, i) => String.fromCharCode(97 + ((i * i) % 26))).join('')
+  const answer = await rawCall(portico.gatewayPort, get('/x', `X-Large: ${large}`))
+  assert.equal(headerOf(answer, 'x-large'), large)
+  const client = connect(`http://127.0.0.1:${portico.gatewayPort}`)
+  t.after(() => client.destroy())
+  const stream = client.request({ ':path': '/x', 'x-large': large })
+  const [fields] = (await within(once(stream, 'response'), () => 'the answer')) as [Record<string, unknown>]
+  assert.equal(fields['x-large'], large)
 })

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { GatewayError } from '#base/errors'
+import { GatewayError, toGatewayError } from '#base/errors'
 import { connectError, connectSocket } from '../connect-socket.ts'
 import { Timer } from '../timer-wheel.ts'
 import type { ClientSessions } from './client-sessions.ts'
@@ -17,6 +17,7 @@ import { ignoredFields, TrailerFields } from './trailer-fields.ts'
 const assumedStreams = 100
 /** Streams on one connection, whatever its origin allows. */
 const maxStreams = 1_000
+const youngMs = 2_000
 /** How long a connection in doubt has to answer a PING. */
 const doubtMs = 2_000
 
@@ -35,6 +36,7 @@ export class ClientSession extends Session {
   #nextId = 1
   #doubted = false
   #lastRead = 0
+  readonly #bornAt: number
   #touched: ClientStream[] = []
 
   constructor(sessions: ClientSessions, socket: Socket) {
@@ -43,6 +45,7 @@ export class ClientSession extends Session {
     this.#sessions = sessions
     this.scheme = origin.tls === null ? 'http' : 'https'
     this.#fields = new ResponseFields(maxHead, maxFields)
+    this.#bornAt = wheel.now
     this.#timer = new Timer(() => this.#onTimeout())
     socket.once(origin.tls === null ? 'connect' : 'secureConnect', () => this.#onConnect())
   }
@@ -53,6 +56,11 @@ export class ClientSession extends Session {
     if (this.#phase === 'connecting') return assumedStreams - this.#waiting.length
     if (this.#phase !== 'open' || this.#nextId > maxStreamId) return 0
     return Math.min(this.peerMaxStreams, maxStreams) - this.streams.size
+  }
+
+  /** Whether it stands so short a time that it cannot have gone stale. */
+  get young(): boolean {
+    return this.wheel.now - this.#bornAt < youngMs
   }
 
   get idle(): boolean {
@@ -168,14 +176,26 @@ export class ClientSession extends Session {
     this.decoder.decode(bytes, start, end, this.#fields)
     this.usefulFrames(2)
     this.touch(stream)
-    stream.onHead(this.#fields, endStream)
+    // What goes wrong with one response must not end the others of its connection.
+    try {
+      stream.onHead(this.#fields, endStream)
+    } catch (error) {
+      stream.fail(toGatewayError(error))
+    }
   }
 
   #onTrailers(stream: ClientStream, endStream: boolean, bytes: Buffer, start: number, end: number): void {
     const trailers = new TrailerFields(this.#sessions.pool.options.maxHead)
     this.decoder.decode(bytes, start, end, trailers)
-    if (endStream && trailers.valid && stream.countData(0, true)) stream.receiveEnd(trailers.headers)
-    else this.failStream(stream, errorCodes.protocolError)
+    if (!endStream || !trailers.valid || !stream.countData(0, true)) {
+      this.failStream(stream, errorCodes.protocolError)
+      return
+    }
+    try {
+      stream.receiveEnd(trailers.headers)
+    } catch (error) {
+      stream.fail(toGatewayError(error))
+    }
   }
 
   protected override onData(
@@ -186,13 +206,18 @@ export class ClientSession extends Session {
     flow: number,
     endStream: boolean,
   ): void {
-    if (!(stream as ClientStream).countData(end - start, endStream)) {
+    const client = stream as ClientStream
+    if (!client.countData(end - start, endStream)) {
       this.consumed(flow)
       this.failStream(stream, errorCodes.protocolError)
       return
     }
-    stream.receiveData(bytes, start, end, flow)
-    if (endStream && !stream.closed) stream.receiveEnd(null)
+    try {
+      client.receiveData(bytes, start, end, flow)
+      if (endStream && !client.closed) client.receiveEnd(null)
+    } catch (error) {
+      client.fail(toGatewayError(error))
+    }
   }
 
   protected override isIdle(streamId: number): boolean {

@@ -36,7 +36,8 @@ export class ClientSessions {
 
   /** Gives a request to the first connection with room, or to a new one. */
   dispatch(stream: ClientStream, fresh: boolean): void {
-    const found = fresh ? undefined : this.#sessions.find(({ room }) => room > 0)
+    // Many requests lose their connection at the same time: the new one of the first will do for all.
+    const found = this.#sessions.find(session => session.room > 0 && (!fresh || session.young))
     if (found !== undefined) {
       found.take(stream)
       return

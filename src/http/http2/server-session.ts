@@ -199,8 +199,13 @@ export class ServerSession extends Session implements Connection {
       this.failStream(stream, errorCodes.protocolError)
       return
     }
-    stream.receiveData(bytes, start, end, flow)
-    if (endStream && !stream.closed) stream.receiveEnd(null)
+    try {
+      stream.receiveData(bytes, start, end, flow)
+      if (endStream && !stream.closed) stream.receiveEnd(null)
+    } catch (error) {
+      // What goes wrong with one body must not end the other calls of its connection.
+      ;(stream as Http2Exchange).breakOff(toGatewayError(error))
+    }
   }
 
   protected override isIdle(streamId: number): boolean {

@@ -271,6 +271,13 @@ export class Http2Exchange extends Stream implements ServerExchange {
     this.listener?.onFinish()
   }
 
+  /** The body cannot be used to its end; an answer is still possible. */
+  breakOff(error: GatewayError): void {
+    this.#sink = null
+    this.listener?.onAbort(error)
+    if (!this.responseEnded) this.abort()
+  }
+
   // ---- time
 
   #watch(): void {
@@ -307,9 +314,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
     if (this.closed) return
     if (this.#sink !== null && !this.responseStarted) {
       // The body stopped arriving: the owner of the exchange decides what the client gets.
-      this.#sink = null
-      this.listener?.onAbort(new GatewayError('request-timeout'))
-      if (!this.responseEnded) this.abort()
+      this.breakOff(new GatewayError('request-timeout'))
       return
     }
     // A client that does not read holds memory: it gets as long as an idle one.

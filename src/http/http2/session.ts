@@ -100,9 +100,7 @@ export abstract class Session implements FrameSink {
     } catch (error) {
       this.closing = true
       this.onConnectionError(
-        error instanceof ConnectionError
-          ? error
-          : new ConnectionError(errorCodes.internalError, (error as Error).message),
+        error instanceof ConnectionError ? error : new ConnectionError(errorCodes.internalError, 'Internal error'),
       )
       return
     }
