@@ -61,6 +61,29 @@ test('no target has more to do than its bounded share', () => {
   )
 })
 
+test('the bound holds for any weights while calls come and go', () => {
+  let seed = 7
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
+    return Math.floor((seed / 0x1_0000_0000) * below)
+  }
+  for (let round = 0; round < 10; round++) {
+    const loadFactor = 1 + random(100) / 50
+    const targets = Array.from({ length: 2 + random(6) }, (_, index) => testTarget(`t${index}`, 1 + random(9)))
+    const weight = targets.reduce((sum, target) => sum + target.weight, 0)
+    const upstream = testUpstream({ balance: 'consistent-hash', hash: byPath(loadFactor) }, targets)
+    const running: Target[] = []
+    for (let step = 0; step < 500; step++) {
+      if (running.length > 0 && random(5) < 2) running.splice(random(running.length), 1)[0]?.end('ok', 1, 200)
+      const target = upstream.choose(at(`/${random(3)}`), null) as Target
+      const bound = Math.ceil((loadFactor * (running.length + 1) * target.weight) / weight)
+      target.begin()
+      running.push(target)
+      assert.ok(target.active <= bound, `${target.active} of ${running.length}, bound ${bound}`)
+    }
+  }
+})
+
 test('a call that lacks what is hashed comes anywhere; others by header, cookie, address and consumer', () => {
   const many = (call: () => BalanceCall, by: HashDocument['by']): number => {
     const upstream = testUpstream({ balance: 'consistent-hash', hash: { ...byPath(), by } }, named('a', 'b', 'c', 'd'))

@@ -95,16 +95,18 @@ export class HealthTable {
     })
   }
 
-  /** Gives back slots that have not been among the `named` ones for a while. */
+  /** Gives back slots that have not been among the `named` ones for a while; those that are again begin anew. */
   sweep(named: ReadonlySet<number>, now: number): void {
     this.#locked(() => {
       for (let index = 0; index < this.#buckets * ways; index++) {
-        const slot = new Slot(this, index)
-        if (this.words[slot.word + word.high] === 0) continue
-        const at = slot.number + number.unnamedAt
-        if (named.has(index)) this.numbers[at] = 0
-        else if (this.numbers[at] === 0) this.numbers[at] = now
-        else if (now - (this.numbers[at] as number) > forgetAfterMs) slot.clear()
+        if (this.words[index * wordsPerSlot + word.high] === 0) continue
+        const at = index * numbersPerSlot + number.unnamedAt
+        const unnamedAt = this.numbers[at] as number
+        if (named.has(index)) {
+          this.numbers[at] = 0
+          if (unnamedAt !== 0) new Slot(this, index).announce(now)
+        } else if (unnamedAt === 0) this.numbers[at] = now
+        else if (now - unnamedAt > forgetAfterMs) new Slot(this, index).clear()
       }
     })
   }

@@ -247,6 +247,22 @@ test('a target that comes back starts slowly and linearly', () => {
   assert.equal(a.share, b.share)
 })
 
+test('a target that was taken out of the configuration starts slowly when it is there again', () => {
+  const clock = { now: 1000 }
+  const { table, a, b, upstream } = worker({ slowStart: 10_000 }, clock)
+  const both = new Set([a.health?.slot.index, b.health?.slot.index] as number[])
+  clock.now += 60_000
+  table.sweep(both, clock.now)
+  turns(upstream, 1)
+  assert.deepEqual([a.share, b.share], [1, 1])
+  table.sweep(new Set([b.health?.slot.index as number]), clock.now)
+  clock.now += 60_000
+  table.sweep(both, clock.now)
+  clock.now += 2000
+  turns(upstream, 1)
+  assert.deepEqual([a.share, b.share], [0.2, 1])
+})
+
 test('slots are found again by their key, given back when unnamed for long, and never mixed up when full', () => {
   const table = new HealthTable(createHealthMemory({ slots: 16 }))
   const slots = Array.from({ length: 16 }, (_, index) => table.open(`key ${index}`, 1))
