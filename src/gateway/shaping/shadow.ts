@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { monotonicMs } from '#base/clock'
-import type { GatewayError } from '#base/errors'
-import type { ClientExchange, ResponseHandler } from '#http/client'
+import { type GatewayError, toGatewayError } from '#base/errors'
+import type { ClientExchange, OutgoingRequest, ResponseHandler } from '#http/client'
 import type { HeaderList } from '#http/headers'
 import type { RawStream } from '#http/message'
 import type { GatewayCall } from '../gateway-call.ts'
@@ -89,20 +89,23 @@ export const sendShadow = (
   }
   const { timeouts } = upstream.config
   const { method, path, fields, host, body } = request
-  target.pool.request(
-    {
-      method,
-      target: target.basePath + path,
-      host: host ?? target.authority,
-      fields,
-      length: body.length,
-      body: body.length === 0 ? null : body,
-      upgrade: null,
-      connectTimeout: Math.min(timeouts.connect, timeout),
-      responseTimeout: Math.min(timeouts.response, timeout),
-      idleTimeout: timeout,
-      totalTimeout: timeout,
-    },
-    new Shadow(target, hashes, done),
-  )
+  const shadow = new Shadow(target, hashes, done)
+  const outgoing: OutgoingRequest = {
+    method,
+    target: target.basePath + path,
+    host: host ?? target.authority,
+    fields,
+    length: body.length,
+    body: body.length === 0 ? null : body,
+    upgrade: null,
+    connectTimeout: Math.min(timeouts.connect, timeout),
+    responseTimeout: Math.min(timeouts.response, timeout),
+    idleTimeout: timeout,
+    totalTimeout: timeout,
+  }
+  try {
+    target.pool.request(outgoing, shadow)
+  } catch (error) {
+    shadow.onError(toGatewayError(error))
+  }
 }
