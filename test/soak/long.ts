@@ -15,7 +15,7 @@ const help = `npm run soak -- [--minutes 10]
 
 const mega = 1024 * 1024
 const sampleMs = 5000
-const killMs = 60_000
+const killMs = (minutes: number): number => Math.min(60_000, minutes * 30_000)
 
 type Metric = {
   readonly name: string
@@ -162,7 +162,7 @@ const soak = async (portico: Portico, origin: SoakOrigin, probes: Probes, minute
       await portico.reload(document(origin.url, turn))
       reloads++
     }),
-    every(killMs, until, async () => {
+    every(killMs(minutes), until, async () => {
       lastKill = performance.now()
       await probes.kill('worker-1')
       kills++
