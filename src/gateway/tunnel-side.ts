@@ -110,20 +110,21 @@ export class TunnelSide implements FrameSink {
     const ended = this.reader.ended
     const refused = this.reader.read(chunk)
     const other = this.#other as TunnelSide
-    if (other.#waiting.length > 0) other.#flush()
     if (!ended && this.reader.ended) this.#events.onLast(this, refused)
+    if (other.#waiting.length > 0) other.#flush()
   }
 
   #send(frame: Buffer, last = false): void {
-    if (this.closeSent || this.gone) return
+    if (this.closeSent || this.#closing || this.gone) return
     this.#waiting.push(frame)
-    this.#closing ||= last
+    this.#closing = last
     this.#flush()
   }
 
   #flush(): void {
     if ((this.#other as TunnelSide).reader.remaining > 0) return
-    for (const frame of this.#waiting) this.stream.write(frame)
+    // The goodbye of the other side may have come first.
+    if (!this.closeSent) for (const frame of this.#waiting) this.stream.write(frame)
     this.#waiting = []
     if (this.#closing) this.closeSent = true
   }
