@@ -75,6 +75,15 @@ export const cases: readonly Case[] = [
     ...plainTask,
     headers: { connection: 'close' },
   }),
+  saturation('tls', 'plain proxy, TLS 1.3 to the client', {
+    ...plainTask,
+    features: { ...plainTask.features, tls: true },
+  }),
+  saturation('tls-new-connections', 'TLS 1.3, a new connection with a whole handshake for each request', {
+    ...plainTask,
+    features: { ...plainTask.features, tls: true },
+    headers: { connection: 'close' },
+  }),
   saturation('h2', 'plain proxy, clients of HTTP/2 without TLS: 8 connections of 16 streams', {
     ...plainTask,
     features: { ...plainTask.features, http2: true },

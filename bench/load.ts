@@ -13,6 +13,7 @@ export type Load = {
   seconds: number
   connections: number
   core: number
+  features?: { tls?: boolean }
 }
 
 const run = async (core: number, command: string[]): Promise<string> => {
@@ -79,7 +80,15 @@ const pathsFile = (paths: readonly string[]): string => {
 }
 
 /** As many requests as go through, over keep-alive connections (wrk). */
-export const saturate = async ({ port, paths, headers, seconds, connections, core }: Load): Promise<LoadResult> => {
+export const saturate = async ({
+  port,
+  paths,
+  headers,
+  seconds,
+  connections,
+  core,
+  features,
+}: Load): Promise<LoadResult> => {
   const scriptFlags: string[] = []
   if (paths.length > 1) {
     const file = join(temporaryFolder(), 'paths.lua')
@@ -88,7 +97,11 @@ export const saturate = async ({ port, paths, headers, seconds, connections, cor
   }
   const output = await run(core, [
     ...[findProgram('wrk'), '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '30s'],
-    ...[...headerFlags(headers), ...scriptFlags, `http://127.0.0.1:${port}${paths[0]}`],
+    ...[
+      ...headerFlags(headers),
+      ...scriptFlags,
+      `${features?.tls === true ? 'https' : 'http'}://127.0.0.1:${port}${paths[0]}`,
+    ],
   ])
   return readWrk(output)
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
+import { get } from 'node:https'
 import type { Case, Lane, Task } from './cases.ts'
 import { usageOf } from './cpu.ts'
 import { atRate, type Load, saturate, saturateHttp2 } from './load.ts'
@@ -42,10 +43,18 @@ const statusOverHttp2 = async (port: number, path: string, headers: Record<strin
   }
 }
 
+const statusOverTls = (port: number, path: string, headers: Record<string, string>): Promise<number> =>
+  new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, headers, agent: false, rejectUnauthorized: false }, response => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0))
+    }).on('error', reject)
+  })
+
 /** One call by hand: a subject that answers wrongly, or lets a stranger in, is quick and worth nothing. */
 const check = async ({ name, task }: Lane, { port }: RunningSubject): Promise<void> => {
   const status = async (path: string, headers: Record<string, string>): Promise<number> => {
     if (task.features.http2 === true) return statusOverHttp2(port, path, headers)
+    if (task.features.tls === true) return statusOverTls(port, path, headers)
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { ...headers, connection: 'close' } })
     await answer.arrayBuffer()
     return answer.status

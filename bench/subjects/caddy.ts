@@ -15,9 +15,9 @@ http://127.0.0.1:${port} {
 
 export const caddy: Subject = {
   name: 'caddy',
-  lacks: ({ routes, limitAndLog, http2 }) =>
-    routes > 1 || http2 === true
-      ? 'no table of routes, and no HTTP/2, is written for it here'
+  lacks: ({ routes, limitAndLog, http2, tls }) =>
+    routes > 1 || http2 === true || tls === true
+      ? 'no table of routes, no HTTP/2 and no TLS is written for it here'
       : limitAndLog
         ? 'it has no rate limit of its own'
         : null,

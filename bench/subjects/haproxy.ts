@@ -34,8 +34,10 @@ backend back
 
 export const haproxy: Subject = {
   name: 'haproxy',
-  lacks: ({ routes, http2 }) =>
-    routes > 1 || http2 === true ? 'no table of routes, and no HTTP/2, is written for it here' : null,
+  lacks: ({ routes, http2, tls }) =>
+    routes > 1 || http2 === true || tls === true
+      ? 'no table of routes, no HTTP/2 and no TLS is written for it here'
+      : null,
   start: async (features, originPort, core) => {
     const folder = temporaryFolder()
     const port = await freePort()

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeCertificate } from '../certificate.ts'
 import { nginxPaths, nginxPreamble } from '../origin.ts'
 import { end, findProgram, freePort, startOn, temporaryFolder, waitForPort } from '../programs.ts'
 import { type Features, keyHeader, routePath, type Subject } from './subject.ts'
@@ -15,6 +16,12 @@ const proxyLines = (features: Features): string =>
     features.key ? 'proxy_set_header X-Consumer $consumer; proxy_set_header X-Api-Key "";' : '',
     'add_header X-Request-Id $request_id;',
   ].join(' ')
+
+const tlsLines = (features: Features, folder: string): string => {
+  if (features.tls !== true) return ''
+  const { cert, key } = writeCertificate(folder)
+  return `ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:10m;`
+}
 
 const configuration = (features: Features, folder: string, port: number, originPort: number): string => {
   const locations =
@@ -33,7 +40,7 @@ map $http_x_api_key $consumer { default ""; "${keyHeader.value}" bench; }
 ${features.limitAndLog ? 'limit_req_zone $consumer zone=calls:10m rate=1000000r/s;' : ''}
 ${log}
 upstream origin { server 127.0.0.1:${originPort}; keepalive 128; keepalive_requests 100000000; }
-server { listen 127.0.0.1:${port} ${features.http2 === true ? 'http2 ' : ''}backlog=4096; ${locations} } }`
+server { listen 127.0.0.1:${port} ${features.http2 === true ? 'http2 ' : ''}${features.tls === true ? 'ssl ' : ''}backlog=4096; ${tlsLines(features, folder)} ${locations} } }`
 }
 
 export const nginx: Subject = {

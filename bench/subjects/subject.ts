@@ -8,6 +8,8 @@ export type Features = {
   routes: number
   /** Clients speak HTTP/2 without TLS; the origin is spoken to in HTTP/1.1. */
   http2?: boolean
+  /** Clients speak TLS; the origin is spoken to without. */
+  tls?: boolean
   /** Event loops or processes that serve; one unless told otherwise. */
   workers?: number
 }
