@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
+import { createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { get } from '../conformance/case-table.ts'
 import { type DnsServer, dnsServer } from '../dns-server.ts'
-import { eventually, oneService, type Portico, rawCall, startPortico } from '../harness.ts'
+import { eventually, oneService, type Portico, rawCall, rawClient, startPortico } from '../harness.ts'
 
 let portico: Portico
 let dns: DnsServer
@@ -42,7 +43,7 @@ const openConnections = (server: Server): Promise<number> =>
   new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))))
 
 const serve = async (url: string, upstream: object = {}): Promise<void> => {
-  const settings = { dns: { servers: [`127.0.0.1:${dns.port}`], minTtl: '30ms' } }
+  const settings = { dns: { servers: [`127.0.0.1:${dns.port}`], minTtl: '20ms' } }
   const status = await portico.reload(oneService('', {}, { targets: [{ url }], ...upstream }, settings))
   assert.equal(status.lastReloadError, null)
 }
@@ -83,6 +84,44 @@ test('all addresses of a name are called, and a change in DNS is followed withou
   }, 'the new addresses')
   assert.deepEqual([...new Set(seen)].sort(), seen.includes('a') ? ['a', 'b', 'c'] : ['b', 'c'], 'no call failed')
 })
+
+for (const protocol of ['h1', 'h2'])
+  test(`under load no call fails while addresses come and go (${protocol})`, async t => {
+    const addresses = ['127.0.0.21', '127.0.0.22', '127.0.0.23']
+    let port = 0
+    for (const address of addresses) {
+      const server =
+        protocol === 'h1'
+          ? createServer((_, response) => void response.end(address))
+          : createHttp2Server((_, response) => void response.end(address))
+      await new Promise<void>(resolve => server.listen(port, address, resolve))
+      t.after(() => server.close())
+      port = (server.address() as AddressInfo).port
+    }
+    const records = (...chosen: string[]) => chosen.map(address => ({ type: 'A', address }) as const)
+    const [one, two, three] = addresses as [string, string, string]
+    const sets = [records(one), records(one, two), records(three), records(three, one), records(two)]
+    dns.zone.set('busy.test', records(one))
+    await serve(`http://busy.test:${port}`, { protocol, retry: { attempts: 0 } })
+    const seen = new Map<string, number>()
+    let answers = 0
+    const client = async (): Promise<void> => {
+      const connection = await rawClient(portico.gatewayPort)
+      for (let i = 0; i < 150; i++) {
+        connection.send(get('/'))
+        const { status, body } = await connection.readFinalResponse()
+        seen.set(`${status} ${body}`, (seen.get(`${status} ${body}`) ?? 0) + 1)
+        if (++answers % 30 === 0) dns.zone.set('busy.test', sets[(answers / 30) % sets.length] ?? [])
+      }
+      connection.destroy()
+    }
+    await Promise.all(Array.from({ length: 8 }, client))
+    assert.deepEqual(
+      [...seen.keys()].filter(answer => !answer.startsWith('200 ')),
+      [],
+    )
+    assert.ok(seen.size > 1, [...seen.keys()].join())
+  })
 
 test('a call under way at an address that goes is finished there', async t => {
   let answer: (() => void) | null = null

@@ -52,7 +52,12 @@ export class ClientSession extends Session {
 
   /** How many more streams it takes now. */
   get room(): number {
-    if (this.#doubted || this.#sessions.pool.closed) return 0
+    return this.#sessions.pool.closed ? 0 : this.#capacity
+  }
+
+  /** The same for requests that were promised a place before the pool was closed. */
+  get #capacity(): number {
+    if (this.#doubted) return 0
     if (this.#phase === 'connecting') return assumedStreams - this.#waiting.length
     if (this.#phase !== 'open' || this.#nextId > maxStreamId) return 0
     return Math.min(this.peerMaxStreams, maxStreams) - this.streams.size
@@ -132,10 +137,10 @@ export class ClientSession extends Session {
     this.#phase = 'open'
     const waiting = this.#waiting
     this.#waiting = []
-    if (this.room <= 0 && waiting.length > 0) this.#doubted = true
+    if (this.#capacity <= 0 && waiting.length > 0) this.#doubted = true
     for (const stream of waiting) {
       if (stream.over) continue
-      if (this.room > 0) this.take(stream)
+      if (this.#capacity > 0) this.take(stream)
       else if (this.served === 0) stream.fail(new GatewayError('upstream-unreachable', { retry: 'yes' }))
       else this.#sessions.dispatch(stream, false)
     }
