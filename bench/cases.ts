@@ -6,6 +6,8 @@ export type Task = {
   paths: readonly string[]
   headers: Record<string, string>
   connections: number
+  /** Sent with every request. */
+  body?: Buffer
 }
 
 export type Case = {
@@ -88,6 +90,14 @@ export const cases: readonly Case[] = [
     ...plainTask,
     features: { ...plainTask.features, http2: true },
     connections: 8,
+  }),
+  saturation('grpc', 'unary calls of gRPC, HTTP/2 without TLS on both sides: 8 connections of 16 streams', {
+    ...plainTask,
+    features: { ...plainTask.features, http2: true, grpc: true },
+    paths: ['/bench.Echo/Call'],
+    headers: { 'content-type': 'application/grpc', te: 'trailers' },
+    connections: 8,
+    body: Buffer.concat([Buffer.from([0, 0, 0, 0, 64]), Buffer.alloc(64, 'x')]),
   }),
   {
     ...saturation('latency', 'key check, rate limit and log at half of the rate that saturates', fullTask),

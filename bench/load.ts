@@ -14,6 +14,8 @@ export type Load = {
   connections: number
   core: number
   features?: { tls?: boolean }
+  /** Sent with POST; HTTP/2 only. */
+  body?: Buffer
 }
 
 const run = async (core: number, command: string[]): Promise<string> => {
@@ -106,6 +108,12 @@ export const saturate = async ({
   return readWrk(output)
 }
 
+const bodyFile = (body: Buffer): string => {
+  const file = join(temporaryFolder(), 'body')
+  writeFileSync(file, body)
+  return file
+}
+
 /** Streams at a time on each connection of HTTP/2. */
 const streams = 16
 
@@ -117,11 +125,13 @@ export const saturateHttp2 = async ({
   seconds,
   connections,
   core,
+  body,
 }: Load): Promise<LoadResult> => {
+  const bodyFlags = body === undefined ? [] : ['-d', bodyFile(body)]
   const log = join(temporaryFolder(), 'requests.log')
   await run(core, [
     ...[findProgram('h2load'), `-c${connections}`, `-m${streams}`, '-t1', `-D${seconds}`],
-    ...[`--log-file=${log}`, ...headerFlags(headers), `http://127.0.0.1:${port}${paths[0]}`],
+    ...[`--log-file=${log}`, ...bodyFlags, ...headerFlags(headers), `http://127.0.0.1:${port}${paths[0]}`],
   ])
   return readH2loadLog(readFileSync(log, 'utf8'), seconds)
 }

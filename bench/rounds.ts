@@ -32,10 +32,16 @@ const measure = async (
   return { ...result, cpuMicros, residentBytes: after.residentBytes }
 }
 
-const statusOverHttp2 = async (port: number, path: string, headers: Record<string, string>): Promise<number> => {
+const statusOverHttp2 = async (
+  port: number,
+  path: string,
+  headers: Record<string, string>,
+  body: Buffer | undefined,
+): Promise<number> => {
   const session = connect(`http://127.0.0.1:${port}`)
   try {
-    const stream = session.request({ ':path': path, ...headers })
+    const stream = session.request({ ':method': body === undefined ? 'GET' : 'POST', ':path': path, ...headers })
+    stream.end(body)
     const [fields] = (await once(stream, 'response')) as [Record<string, unknown>]
     return Number(fields[':status'])
   } finally {
@@ -53,7 +59,7 @@ const statusOverTls = (port: number, path: string, headers: Record<string, strin
 /** One call by hand: a subject that answers wrongly, or lets a stranger in, is quick and worth nothing. */
 const check = async ({ name, task }: Lane, { port }: RunningSubject): Promise<void> => {
   const status = async (path: string, headers: Record<string, string>): Promise<number> => {
-    if (task.features.http2 === true) return statusOverHttp2(port, path, headers)
+    if (task.features.http2 === true) return statusOverHttp2(port, path, headers, task.body)
     if (task.features.tls === true) return statusOverTls(port, path, headers)
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { ...headers, connection: 'close' } })
     await answer.arrayBuffer()

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Case, cases, type Lane } from './cases.ts'
+import { startGrpcOrigin } from './grpc-origin.ts'
 import { matrixLines, matrixOf } from './matrix.ts'
 import { startOrigin } from './origin.ts'
 import { endAll, stayOn } from './programs.ts'
@@ -53,7 +54,8 @@ const runCase = async (chosen: Case, originPort: number, options: Options): Prom
     return reason === null ? [] : [`${name} is left out: ${reason}.`]
   })
   if (lanes.length === 0) return `${chosen.name}\n${left.join('\n')}\n`
-  const measured = await runRounds(chosen, lanes, originPort, { ...options, subjectCore, loadCore }, complain)
+  const port = chosen.task.features.grpc === true ? await startGrpcOrigin(loadCore) : originPort
+  const measured = await runRounds(chosen, lanes, port, { ...options, subjectCore, loadCore }, complain)
   const base = chosen.variants?.[0]?.name ?? (lanes.some(({ subject }) => subject === nginx) ? nginx.name : null)
   const table = tableOf(measured.lanes, { base, compareLatency: chosen.kind === 'rate' })
   summary.push(...matrixLines(chosen.name, table))

@@ -5,14 +5,23 @@ import { nginxPaths, nginxPreamble } from '../origin.ts'
 import { end, findProgram, freePort, startOn, temporaryFolder, waitForPort } from '../programs.ts'
 import { type Features, keyHeader, routePath, type Subject } from './subject.ts'
 
+const proxyPassLines = [
+  // Large answers are not written to a file on their way, since no other subject does.
+  'proxy_pass http://origin; proxy_http_version 1.1; proxy_max_temp_file_size 0; proxy_set_header Connection "";',
+  'proxy_set_header X-Request-Id $request_id; proxy_set_header X-Forwarded-For $remote_addr;',
+  'proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;',
+].join(' ')
+
+const grpcLines = [
+  'grpc_pass grpc://origin; grpc_set_header X-Request-Id $request_id; grpc_set_header X-Forwarded-For $remote_addr;',
+  'grpc_set_header X-Forwarded-Proto $scheme; grpc_set_header X-Forwarded-Host $host;',
+].join(' ')
+
 const proxyLines = (features: Features): string =>
   [
     features.key ? 'if ($consumer = "") { return 401; }' : '',
     features.limitAndLog ? 'limit_req zone=calls burst=100000 nodelay;' : '',
-    // Large answers are not written to a file on their way, since no other subject does.
-    'proxy_pass http://origin; proxy_http_version 1.1; proxy_max_temp_file_size 0; proxy_set_header Connection "";',
-    'proxy_set_header X-Request-Id $request_id; proxy_set_header X-Forwarded-For $remote_addr;',
-    'proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;',
+    features.grpc === true ? grpcLines : proxyPassLines,
     features.key ? 'proxy_set_header X-Consumer $consumer; proxy_set_header X-Api-Key "";' : '',
     'add_header X-Request-Id $request_id;',
   ].join(' ')

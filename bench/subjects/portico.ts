@@ -19,7 +19,7 @@ const configuration = (features: Features, folder: string, originPort: number) =
     services: [
       {
         name: 'origin',
-        upstream: { targets: [{ url: `http://127.0.0.1:${originPort}` }] },
+        upstream: { targets: [{ url: `http://127.0.0.1:${originPort}` }], ...(features.grpc && { protocol: 'h2' }) },
         routes: paths.map(path => ({ path })),
         policies: {
           ...(features.key && { 'key-auth': { header: keyHeader.name } }),

@@ -10,6 +10,8 @@ export type Features = {
   http2?: boolean
   /** Clients speak TLS; the origin is spoken to without. */
   tls?: boolean
+  /** Calls of gRPC, to an origin with HTTP/2; together with `http2`. */
+  grpc?: boolean
   /** Event loops or processes that serve; one unless told otherwise. */
   workers?: number
 }

@@ -4,6 +4,7 @@ import type { Call } from '#gateway/call'
 import type { ProtocolUnit } from '#gateway/contract'
 import type { ResponseFilter } from '#gateway/forward'
 import { type GrpcContentType, grpcContentType } from '#http/grpc/content-type'
+import { grpcStatus } from '#http/grpc/status'
 import { grpcTimeout, readGrpcTimeout } from '#http/grpc/timeout'
 import { getHeader, type HeaderList } from '#http/headers'
 import { checkAnswer } from './answer.ts'
@@ -38,10 +39,11 @@ const headersFor = (call: Call, type: GrpcContentType, remaining: number): Heade
 class StatusReader implements ResponseFilter {
   readonly rewrites = false
   readonly #call: Call
+  readonly #early: boolean
 
   constructor(call: Call, headers: HeaderList) {
     this.#call = call
-    noteStatus(call, headers)
+    this.#early = noteStatus(call, headers)
   }
 
   data(chunk: Buffer): Buffer {
@@ -49,7 +51,8 @@ class StatusReader implements ResponseFilter {
   }
 
   end(trailers: HeaderList | null): null {
-    if (trailers !== null) noteStatus(this.#call, trailers)
+    // Without a status the caller makes one (gRPC over HTTP2, "Responses").
+    if (!noteStatus(this.#call, trailers ?? []) && !this.#early) this.#call.grpcStatus = grpcStatus.UNKNOWN
     return null
   }
 
@@ -83,6 +86,8 @@ export const grpc: ProtocolUnit = {
     if (deadline <= now)
       throw new GatewayError('upstream-timeout', { detail: 'The deadline passed before the call was forwarded' })
     if (type.form === 'native') call.exchange.patient = true
+    // Whatever else happens is noted when it does.
+    call.grpcStatus = grpcStatus.CANCELLED
     forward(call, {
       upstream,
       headers: headersFor(call, type, Math.min(deadline - now, upstream.config.timeouts.total)),

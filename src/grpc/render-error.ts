@@ -20,10 +20,12 @@ export const answerTypeOf = (call: Call, type: GrpcContentType): GrpcContentType
   return accept !== undefined && acceptsGrpcText(accept) ? { ...type, form: 'web-text' } : type
 }
 
-/** Notes the status that stands in these fields for the record of the call. */
-export const noteStatus = (call: Call, fields: HeaderList): void => {
+/** Notes the status that stands in these fields for the record of the call; false when there is none. */
+export const noteStatus = (call: Call, fields: HeaderList): boolean => {
   const text = getHeader(fields, 'grpc-status')
-  if (text !== undefined) call.grpcStatus = /^\d\d?$/.test(text) ? Number(text) : grpcStatus.UNKNOWN
+  if (text === undefined) return false
+  call.grpcStatus = /^\d\d?$/.test(text) ? Number(text) : grpcStatus.UNKNOWN
+  return true
 }
 
 /**

@@ -26,7 +26,7 @@ after(async () => {
 const sizeOf = (message: Fields | undefined): number =>
   (message?.['payload'] as { body: Uint8Array } | undefined)?.body.length ?? -1
 
-type Call = { path: string; bytesIn: number; bytesOut: number; status: number; errorCode: string }
+type Call = { path: string; bytesIn: number; bytesOut: number; status: number; grpcStatus: number | null }
 
 /** The newest call to this path in the call log. */
 const lastCall = ({ console }: Portico, path: string): Promise<Call> =>
@@ -154,6 +154,7 @@ describe('cancelling', () => {
     call.cancel()
     assert.equal((await outcome).code, status.CANCELLED)
     await server.seen(entry => entry === seen && entry.cancelled)
+    assert.equal((await lastCall(portico, '/grpc.testing.TestService/StreamingInputCall')).grpcStatus, status.CANCELLED)
   })
 
   test('cancel_after_first_response', async () => {
