@@ -1,5 +1,5 @@
 /** One line of the matrix: a subject at a case, with what the ratios of the case's table say. */
-type Line = readonly [name: string, subject: string, ...ratios: string[]]
+export type Line = readonly [name: string, subject: string, ...ratios: string[]]
 
 const ratios = ['CPU', 'p50', 'p99']
 

@@ -26,7 +26,7 @@ const help = `npm run bench -- [all | CASE…] [--rounds 5] [--seconds 3] [--sub
   Subjects: ${allSubjects.map(({ name }) => name).join(', ')}.
 
 ${cases.map(({ name, what }) => `  ${name.padEnd(16)} ${what}`).join('\n')}
-  websocket        echoed WebSocket messages, Portico and nginx; not part of all`
+  websocket        echoed WebSocket messages, Portico and nginx`
 
 type Options = { rounds: number; seconds: number; subjects: readonly Subject[]; markdown: boolean }
 
@@ -107,7 +107,10 @@ const main = async (): Promise<void> => {
       help: { type: 'boolean', short: 'h' },
     },
   })
-  const wanted = positionals.length === 0 || positionals.includes('all') ? cases.map(({ name }) => name) : positionals
+  const wanted =
+    positionals.length === 0 || positionals.includes('all')
+      ? [...cases.map(({ name }) => name), 'websocket']
+      : positionals
   const unknown = wanted.find(name => name !== 'websocket' && !cases.some(candidate => candidate.name === name))
   if (values.help === true || unknown !== undefined) {
     if (unknown !== undefined) process.stderr.write(`There is no case ${JSON.stringify(unknown)}.\n`)
@@ -134,7 +137,9 @@ const main = async (): Promise<void> => {
     const chosen = cases.find(candidate => candidate.name === name) as Case
     try {
       if (name === 'websocket') {
-        process.stdout.write(`${await runWebSocket({ ...options, subjectCore, loadCore }, complain)}\n\n`)
+        const { text, matrix } = await runWebSocket({ ...options, subjectCore, loadCore }, complain)
+        summary.push(...matrix)
+        process.stdout.write(`${text}\n\n`)
         continue
       }
       process.stdout.write(`${await runCase(chosen, originPort, options)}\n`)

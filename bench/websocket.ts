@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { usageOf } from './cpu.ts'
+import type { Line } from './matrix.ts'
 import { nginxPaths, nginxPreamble } from './origin.ts'
 import { end, findProgram, freePort, startOn, temporaryFolder, waitFor, waitForPort } from './programs.ts'
 import { portico } from './subjects/portico.ts'
@@ -58,8 +59,12 @@ const measure = async (
   }
 }
 
-/** Echoed WebSocket messages through Portico and nginx in turn; a table as text. */
-export const runWebSocket = async (options: Options, complain: (message: string) => void): Promise<string> => {
+/** Echoed WebSocket messages through Portico and nginx in turn; a table as text, and its lines of the matrix. */
+export const runWebSocket = async (
+  options: Options,
+  complain: (message: string) => void,
+): Promise<{ text: string; matrix: Line[] }> => {
+  const matrix: Line[] = []
   const origin = startOn(options.loadCore, [process.execPath, peer, '--serve'])
   await waitFor(origin, () => origin.said().includes('listening'))
   const originPort = Number(/listening (\d+)/.exec(origin.said())?.[1])
@@ -82,11 +87,12 @@ export const runWebSocket = async (options: Options, complain: (message: string)
     lines.push(`websocket, ${load.name}, ${load.connections} connections:`)
     for (const [name, { cpu, perSecond }] of figures) {
       const ratio = median(cpu.map((value, round) => value / (base[round] as number)))
+      if (name !== 'nginx') matrix.push(['websocket', `${name}, ${load.name}`, ratio.toFixed(2), '-', '-'])
       lines.push(
         `  ${name.padEnd(8)} ${Math.round(median([...perSecond]))} echoes/s  ${median([...cpu]).toFixed(1)} µs CPU per echo  ${ratio.toFixed(2)} × nginx`,
       )
     }
   }
   await Promise.all(running.map(({ subject }) => subject.stop()))
-  return lines.join('\n')
+  return { text: lines.join('\n'), matrix }
 }
