@@ -1,5 +1,4 @@
 import type { ByteSocket } from './byte-socket.ts'
-import { DirectSocket } from './direct-socket.ts'
 
 /**
  * Bytes that one socket may have unsent before whoever writes to it is asked to wait. One number for all sockets of a
@@ -7,17 +6,20 @@ import { DirectSocket } from './direct-socket.ts'
  */
 export const unsentLimit = { bytes: 262_144 }
 
-type Inside = { _handle?: { writeQueueSize?: number } | null; _writableState?: { writelen?: number } }
+type Inside = { _handle?: { writeQueueSize?: number; bytesWritten?: number } | null }
+
+/** Whether bytes wait for the peer to read. */
+export const waitsForPeer = (socket: ByteSocket): boolean =>
+  socket.writableLength > 0 || ((socket as unknown as Inside)._handle?.writeQueueSize ?? 0) > 0
 
 /**
- * Bytes that the kernel has not taken yet. Where Node's inside can be asked, also the part of a large write that is out
- * already counts; else such a write is unsent until its end.
+ * Bytes that the kernel has taken from this socket so far. Where Node's inside can be asked, the part of a large write
+ * that is out counts already; else only at its end.
  */
-export const unsentBytes = (socket: ByteSocket): number => {
-  if (socket instanceof DirectSocket) return socket.unsent
-  const { _handle, _writableState } = socket as unknown as Inside
-  const queued = _handle?.writeQueueSize
-  const writing = _writableState?.writelen
-  if (typeof queued !== 'number' || typeof writing !== 'number') return socket.writableLength
-  return Math.max(0, socket.writableLength - writing) + queued
+export const takenBytes = (socket: ByteSocket): number => {
+  const handle = (socket as unknown as Inside)._handle
+  const dispatched = handle?.bytesWritten
+  const queued = handle?.writeQueueSize
+  if (typeof dispatched !== 'number' || typeof queued !== 'number') return socket.bytesWritten - socket.writableLength
+  return dispatched - queued
 }

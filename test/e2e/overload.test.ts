@@ -209,7 +209,7 @@ test('a client that does not read is disconnected; a slow one and a silent strea
     more()
   })
   try {
-    const settings = { minimumRate: { response: '50kb', grace: '1s' } }
+    const settings = { minimumRate: { response: '500kb', grace: '1s' } }
     await portico.reload(oneService(endless.url, {}, {}, settings))
     await eventually(async () => ((await sum('connections')) === 0 ? true : null), 'no connection')
     const silent = await rawClient(portico.gatewayPort)
@@ -218,13 +218,13 @@ test('a client that does not read is disconnected; a slow one and a silent strea
     const slow = await rawClient(portico.gatewayPort)
     slow.send(get('/endless'))
     await slow.readUntil('\r\n\r\n')
-    // At most 64 kB fifty times a second, far less than the gateway could send.
+    // At most 64 kB in five milliseconds, far less than the gateway could send.
     let taken = 0
     slow.socket.removeAllListeners('data')
     slow.socket.on('data', (chunk: Buffer) => {
       taken += chunk.length
       slow.socket.pause()
-      setTimeout(() => slow.socket.resume(), 20)
+      setTimeout(() => slow.socket.resume(), 5)
     })
     const dead = await rawClient(portico.gatewayPort)
     dead.socket.pause()

@@ -307,7 +307,7 @@ export class Http2Exchange extends Stream implements ServerExchange {
   checkPace({ request, grace }: PaceRules, now: number): void {
     if (this.closed || this.responseStarted) return
     const waits = this.#sink !== null && !this.remoteEnded && !this.paused && !this.patient
-    if ((this.#pace ??= new Pace()).tooSlow(waits ? this.bytesIn : -1, request, grace, now)) this.#onTimeout()
+    if ((this.#pace ??= new Pace()).tooSlow(waits ? this.bytesIn : -1, { rate: request, grace }, now)) this.#onTimeout()
   }
 
   #onTimeout(): void {
