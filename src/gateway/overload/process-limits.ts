@@ -34,7 +34,8 @@ class SharedConnections extends Set<Connection> implements ConnectionSet {
 }
 
 const mostUnsent = 262_144
-const leastUnsent = 16_384
+/** What a socket holds by itself: it says `drain` only above that, and whoever was told to wait below would wait for ever. */
+const leastUnsent = 65_536
 const shareEveryMs = 200
 const sweepEveryMs = 1_000
 

@@ -18,9 +18,12 @@ const waiting: Output[] = []
 
 /** Everything that was written while one round of input was worked on leaves together. */
 const flushAll = (): void => {
-  for (const output of waiting) output.flush()
-  waiting.length = 0
+  const outputs = waiting.splice(0)
+  for (const output of outputs) output.flush()
+  for (const output of outputs) output.tellRoom()
 }
+
+const noRoomWanted = (): void => {}
 
 /**
  * The frames of one connection on their way out. All of one turn of the event loop, of however many streams, become
@@ -30,6 +33,11 @@ export class Output implements DirectWriter {
   readonly #socket: ByteSocket
   readonly #direct: WriteDirectly | null
   #pending = false
+  /** The socket will tell when it has taken all. */
+  #full = false
+  /** Somebody waits for room. */
+  #wanted = false
+  onRoom = noRoomWanted
   #slab: Buffer | null = null
   #used = 0
   /** Position of the frame written last, and its stream while END_STREAM may still be added to it; else 0. */
@@ -56,8 +64,35 @@ export class Output implements DirectWriter {
     if (this.#slab !== null && this.#used + size <= slabSize) return this.#slab
     if (this.#slab !== null) this.flush()
     this.#slab = free.pop() ?? Buffer.allocUnsafeSlow(slabSize)
-    if (waiting.push(this) === 1) setImmediate(flushAll)
+    this.#schedule()
     return this.#slab
+  }
+
+  #schedule(): void {
+    if (waiting.push(this) === 1) setImmediate(flushAll)
+  }
+
+  /** Asks for `onRoom` when what was written is on its way. */
+  awaitRoom(): void {
+    if (this.#wanted) return
+    this.#wanted = true
+    this.#schedule()
+  }
+
+  /**
+   * Tells who waits, unless the socket has yet to say `drain`: it says so only for more than it holds by itself, and
+   * the limit on unsent bytes may be less than that.
+   */
+  tellRoom(): void {
+    if (!this.#wanted || this.#full) return
+    this.#wanted = false
+    this.onRoom()
+  }
+
+  /** The socket said `drain`. */
+  drained(): void {
+    this.#full = false
+    this.tellRoom()
   }
 
   get position(): number {
@@ -138,7 +173,7 @@ export class Output implements DirectWriter {
     this.#used = 0
     this.#openStream = 0
     if (this.#socket.destroyed) release(slab)
-    else if (length > stringLimit) this.#socket.write(slab.subarray(0, length), () => release(slab))
+    else if (length > stringLimit) this.#full = !this.#socket.write(slab.subarray(0, length), () => release(slab))
     else {
       this.#writeText(slab.latin1Slice(0, length))
       release(slab)
@@ -147,7 +182,7 @@ export class Output implements DirectWriter {
 
   #writeText(text: string): void {
     const result = this.#direct === null || this.#pending ? 'refused' : this.#direct(this.#socket, text, this)
-    if (result === 'refused') this.#socket.write(text, 'latin1')
+    if (result === 'refused') this.#full = !this.#socket.write(text, 'latin1')
     else if (result === 'pending') this.#pending = true
   }
 

@@ -83,8 +83,10 @@ export class ServerSession extends Session implements Connection {
     }
   }
 
-  refuse(_error: GatewayError): void {
+  refuse(error: GatewayError): void {
     this.closing = true
+    // Nothing was asked, so nothing can be answered; it is on record all the same.
+    this.#context.onInvalid(error, this.peer, 0)
     this.frames.goaway(0, errorCodes.enhanceYourCalm, 'Too many connections')
     this.#end()
   }

@@ -8,6 +8,7 @@ import { defaultFrameSize, defaultWindow, flags, frameTypes, maxStreamId, maxWin
 import { HeaderBlock } from './header-block.ts'
 import { HpackDecoder } from './hpack-decoder.ts'
 import { Output } from './output.ts'
+import { Sending } from './sending.ts'
 import type { Stream } from './stream.ts'
 
 /** Bytes of all streams together that a peer may send before somebody has taken them. */
@@ -41,8 +42,7 @@ export abstract class Session implements FrameSink {
   #settled = false
   #receiveWindow = defaultWindow
   #unacknowledged = 0
-  readonly #blocked = new Set<Stream>()
-  #draining: Stream[] = []
+  readonly sending: Sending
   readonly #resetHere = new Set<number>()
   protected closing = false
 
@@ -53,6 +53,7 @@ export abstract class Session implements FrameSink {
     this.block = new HeaderBlock(maxBlock)
     this.output = new Output(socket, direct)
     this.frames = new FrameWriter(this.output)
+    this.sending = new Sending(this)
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => socket.destroy())
     socket.on('error', error => this.onSocketError(error))
@@ -259,7 +260,7 @@ export abstract class Session implements FrameSink {
     const first = !this.#settled
     this.#settled = true
     this.onPeerSettings(first)
-    this.#pumpAll()
+    this.sending.pumpAll()
   }
 
   #applySetting(id: number, value: number): void {
@@ -299,7 +300,7 @@ export abstract class Session implements FrameSink {
       this.sendWindow += bytes
       if (this.sendWindow > maxWindow)
         throw new ConnectionError(errorCodes.flowControlError, 'The window of the connection became too large')
-      this.#pumpAll()
+      this.sending.pumpAll()
       return
     }
     if (this.isIdle(streamId)) throw protocolError('WINDOW_UPDATE on an idle stream')
@@ -307,7 +308,7 @@ export abstract class Session implements FrameSink {
     if (stream === undefined) return
     if (bytes === 0) this.failStream(stream, errorCodes.protocolError)
     else if (!stream.growSendWindow(bytes)) this.failStream(stream, errorCodes.flowControlError)
-    else if (this.#blocked.has(stream)) while (!this.output.congested && stream.pump()) {}
+    else this.sending.pump(stream)
   }
 
   // ---- windows
@@ -325,35 +326,9 @@ export abstract class Session implements FrameSink {
     if (!this.socket.destroyed) this.output.numbers(frameTypes.windowUpdate, 0, streamId, bytes)
   }
 
-  hold(stream: Stream): void {
-    this.#blocked.add(stream)
-  }
-
-  unblock(stream: Stream): void {
-    this.#blocked.delete(stream)
-  }
-
-  awaitDrain(stream: Stream): void {
-    this.#draining.push(stream)
-  }
-
-  /** Gives every stream that waits one frame in turn, until nothing moves any more. */
-  #pumpAll(): void {
-    for (let moved = this.#blocked.size > 0; moved; ) {
-      moved = false
-      for (const stream of this.#blocked) {
-        if (this.sendWindow <= 0 || this.output.congested) return
-        if (stream.pump()) moved = true
-      }
-    }
-  }
-
   #onDrain(): void {
     this.socket.resume()
-    const streams = this.#draining
-    this.#draining = []
-    this.#pumpAll()
-    for (const stream of streams) stream.drained()
+    this.output.drained()
   }
 
   // ---- frames out
@@ -390,7 +365,7 @@ export abstract class Session implements FrameSink {
   forget(stream: Stream): void {
     if (stream.closed) return
     this.streams.delete(stream.id)
-    this.#blocked.delete(stream)
+    this.sending.forget(stream)
     stream.release()
     this.onForget()
   }

@@ -133,12 +133,12 @@ export abstract class Stream {
       if (sent > 0) this.#sendData(chunk, 0, sent)
       if (sent === chunk.length) {
         if (!session.output.congested) return true
-        session.awaitDrain(this)
+        session.sending.awaitRoom(this)
         this.onStalled(true)
         return false
       }
       this.#queue = []
-      session.hold(this)
+      session.sending.hold(this)
       this.onStalled(true)
     }
     this.#queue.push(Buffer.from(chunk.subarray(sent)))
@@ -179,7 +179,7 @@ export abstract class Stream {
     this.#queueOffset = 0
     if (queue.length > 0) return true
     this.#queue = null
-    this.session.unblock(this)
+    this.session.sending.forget(this)
     this.onStalled(false)
     if (this.#ending) this.sendEnd(this.#endTrailers)
     else this.onSendable()
