@@ -12,6 +12,7 @@ import { outgoingRequest } from './outgoing-request.ts'
 import { Admission } from './overload/admission.ts'
 import { circuitOpen, refused } from './overload/breaker.ts'
 import type { Gate } from './overload/gate.ts'
+import { PatientCall } from './patient-call.ts'
 import { RequestBody } from './request-body.ts'
 import { neverSent, type RetryPolicy, repeatsAfter } from './retry/policy.ts'
 import { Race, type RaceOwner } from './retry/race.ts'
@@ -77,6 +78,7 @@ class Forward implements RaceOwner, CallForward {
         this.#fail(error),
       )
     call.forward = this
+    if (options.patient === true) call.patience ??= new PatientCall(call)
     if (call.exchange.upgradeProtocol !== null && options.body === undefined) this.#webSocketKey = webSocketKey(call)
     this.#policy.budget.note(this.#startedAt)
     this.#next(false)

@@ -8,6 +8,7 @@ import { BodyReader } from './body-reader.ts'
 import type { AiUsage, Call, CallOutcome } from './call.ts'
 import type { Consumer } from './contract.ts'
 import { type Forwarding, readForwarding } from './forwarded-headers.ts'
+import type { PatientCall } from './patient-call.ts'
 import { renderProblem } from './respond-error.ts'
 import type { ErrorRenderer, Route, Snapshot } from './snapshot.ts'
 import type { WebSocketLimits } from './tunnel.ts'
@@ -43,6 +44,8 @@ export class GatewayCall implements Call, ExchangeListener {
   consumer: Consumer | null = null
   ai: AiUsage | null = null
   grpcStatus: number | null = null
+  /** Set while the call may last. */
+  patience: PatientCall | null = null
   bodyLimit = Number.POSITIVE_INFINITY
   credential: string | null = null
   webSocket: WebSocketLimits | null = null
@@ -217,6 +220,7 @@ export class GatewayCall implements Call, ExchangeListener {
   finish(): void {
     if (this.#finished) return
     this.#finished = true
+    this.patience?.close()
     const error = this.#error
     const { bytesIn, bytesOut } = this.exchange
     const status = this.#status === 0 ? (error?.status ?? 499) : this.#status

@@ -54,7 +54,8 @@ class WebAnswer implements ResponseFilter {
   }
 
   end(trailers: HeaderList | null): Buffer {
-    const last = trailers ?? this.#early ?? missingStatus
+    const said = trailers ?? this.#early ?? []
+    const last = getHeader(said, 'grpc-status') === undefined ? [...missingStatus, ...said] : said
     noteStatus(this.#call, last)
     return this.#frame(last)
   }

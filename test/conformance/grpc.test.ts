@@ -364,6 +364,10 @@ const suite = (call: typeof http1Call): void => {
     test('an answer without a status gets one (Message framing 1)', async () => {
       origin.answer = { body: [messageFrame(Buffer.from('one'))], trailers: {} }
       assert.equal(readWebBody((await web('/pkg.Open/Do')).body).trailers?.['grpc-status'], '2')
+      origin.answer = { body: [messageFrame(Buffer.from('one'))], trailers: { 'x-late': 'b' } }
+      const { trailers } = readWebBody((await web('/pkg.Open/Do')).body)
+      assert.equal(trailers?.['grpc-status'], '2')
+      assert.equal(trailers?.['x-late'], 'b')
     })
 
     test('text both ways (Text-encoded streams)', async () => {

@@ -215,6 +215,35 @@ test('a stream lives through a reload, and a shutdown waits for it', async t => 
   assert.equal((await other.exited).code, 0)
 })
 
+test('a stream ends when its key is taken away, and others go on', async t => {
+  const keys = { alice: 'alice-key-0123456789', bob: 'bob-key-0123456789' }
+  const configOf = (...names: (keyof typeof keys)[]): object => ({
+    ...oneService(server.url, { policies: { 'key-auth': {} } }, { protocol: 'h2' }),
+    consumers: names.map(name => ({ name, keys: [{ secret: keys[name] }] })),
+  })
+  const other = await startPortico({ config: configOf('alice', 'bob') })
+  t.after(() => other.stop())
+  const caller = grpcClient(`127.0.0.1:${other.gatewayPort}`)
+  t.after(() => caller.close())
+  const open = async (name: keyof typeof keys) => {
+    const metadata = new Metadata()
+    metadata.set('x-api-key', keys[name])
+    const stream = caller.duplex({ metadata })
+    stream.call.write({ responseParameters: parameters(1) })
+    await nextMessage(stream.call)
+    return { ...stream, seen: server.calls.at(-1) }
+  }
+  const alice = await open('alice')
+  const bob = await open('bob')
+  await other.reload(configOf('bob'))
+  assert.equal((await alice.outcome).code, status.UNAUTHENTICATED)
+  await server.seen(entry => entry === alice.seen && entry.cancelled)
+  bob.call.write({ responseParameters: parameters(2) })
+  assert.equal(sizeOf(await nextMessage(bob.call)), 2)
+  bob.call.end()
+  assert.equal((await bob.outcome).code, status.OK)
+})
+
 describe('status and metadata', () => {
   const wanted = { code: 2, message: 'test status message' }
 
