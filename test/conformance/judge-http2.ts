@@ -4,13 +4,13 @@ import { headers, type RawHttp2, rawHttp2, request } from '../raw-http2.ts'
 import type { RequestMessage } from '../read-message.ts'
 import type { Http2Case } from './cases/http2-case.ts'
 
-/** How long nothing may happen before a peer counts as waiting for more. */
-const silence = 1000
+/** How long nothing may happen before a peer counts as waiting for more; longer where it has an answer to give. */
+const silence = ({ allowed }: Http2Case): number => (allowed === 'pass' ? 4000 : 1000)
 
 const ended = (client: RawHttp2): boolean => client.goaway !== null || client.raw.ending !== 'open'
 
 /** Resolves when stream 1, or the connection, has come to its end, or when nothing comes any more. */
-const settled = async (client: RawHttp2, connection: boolean): Promise<void> => {
+const settled = async (client: RawHttp2, connection: boolean, milliseconds: number): Promise<void> => {
   const take = (): true | null => {
     const answer = client.answers.get(1)
     return ended(client) || (!connection && answer !== undefined && (answer.ended || answer.reset !== null))
@@ -19,7 +19,7 @@ const settled = async (client: RawHttp2, connection: boolean): Promise<void> => 
   }
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, silence)
+    timer = setTimeout(resolve, milliseconds)
   })
   await Promise.race([client.waitFor(take, 'the end of the case').catch(() => {}), late])
   clearTimeout(timer)
@@ -57,7 +57,7 @@ export const judgeHttp2 = async (port: number, origin: ScriptedOrigin, entry: Ht
   try {
     origin.forget()
     client.send(...entry.send)
-    await settled(client, allowed === 'end')
+    await settled(client, allowed === 'end', silence(entry))
     assert.deepEqual(
       origin.failures.map(failure => failure.message),
       [],

@@ -54,7 +54,7 @@ const handshake = (entry: WebSocketCase): string => {
   return `${[`GET ${socketPathOf(entry)} HTTP/1.1`, ...usual.filter(line => !replaced.has(nameOf(line))), ...entry.fields].join('\r\n')}\r\n\r\n`
 }
 
-/** Waits for the frames on one side, at most a second. */
+/** Waits for the frames on one side, at most four seconds. */
 const arrives = async (
   side: RawClient | OriginConnection,
   wanted: readonly string[],
@@ -62,7 +62,7 @@ const arrives = async (
   masked: boolean,
 ): Promise<void> => {
   const frames = (): SocketFrame[] => readSocketFrames(side.rest)
-  await side.waitFor(() => (told(frames()).length >= wanted.length ? true : null), what, 1000).catch(() => {})
+  await side.waitFor(() => (told(frames()).length >= wanted.length ? true : null), what, 4000).catch(() => {})
   assert.deepEqual(told(frames()), wanted, what)
   assert.ok(
     frames().every(frame => frame.masked === masked),

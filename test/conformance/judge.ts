@@ -6,8 +6,8 @@ import { get, type RequestCase } from './cases/case.ts'
 
 /** Sent behind every case: where the peer is in step, it is answered and ends the connection. */
 const last = get('/last', 'Connection: close')
-/** How long nothing may happen before a peer counts as waiting for more. */
-const silence = 700
+/** How long nothing may happen before a peer counts as waiting for more; longer where it has an answer to give. */
+const silence = ({ allowed }: RequestCase): number => (allowed?.verdict === 'pass' ? 4000 : 700)
 
 /** What came of one case at a peer. */
 type Outcome = {
@@ -30,11 +30,12 @@ export const countingAnswer = (origin: ScriptedOrigin, request: RequestMessage):
 const readAll = async (
   client: RawClient,
   method: string,
+  milliseconds: number,
 ): Promise<Pick<Outcome, 'responses' | 'unreadable' | 'ended'>> => {
   const responses: ResponseMessage[] = []
   for (let next = method; ; next = 'GET') {
     try {
-      responses.push(await client.readFinalResponse({ method: next, milliseconds: silence }))
+      responses.push(await client.readFinalResponse({ method: next, milliseconds }))
     } catch {
       const unreadable = client.rest.toString('latin1')
       return { responses, unreadable, ended: client.ending !== 'open' }
@@ -49,7 +50,7 @@ const play = async (port: number, origin: ScriptedOrigin, entry: RequestCase): P
     client.send(entry.send)
     client.send(last)
     const method = entry.send.toString('latin1').trimStart().split(' ')[0] as string
-    const read = await readAll(client, method)
+    const read = await readAll(client, method, silence(entry))
     return { ...read, requests: [...origin.requests], failures: [...origin.failures] }
   } finally {
     client.destroy()
