@@ -217,7 +217,7 @@ test('no more connections are opened than allowed', async () => {
 })
 
 test('a failed try gives its place back', async () => {
-  await use({ limits: { requests: 1 }, timeouts: { response: '100ms' } })
+  await use({ limits: { requests: 1 }, timeouts: { response: '500ms' } })
   for (let i = 0; i < 3; i++) {
     const response = await rawCall(portico.gatewayPort, get(`/${i}`))
     assert.equal(response.status, 504, response.body.toString())
