@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram'
-import { isIPv6 } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, isIPv6 } from 'node:net'
 
 export type DnsRecord =
   | { type: 'A' | 'AAAA'; address: string; ttl?: number }
@@ -69,8 +70,7 @@ const readQuestion = (message: Buffer): { name: string; type: number; end: numbe
 export const dnsServer = async (records: Record<string, DnsRecord[]>): Promise<DnsServer> => {
   const zone: DnsZone = new Map(Object.entries(records))
   const questions: string[] = []
-  const socket = createSocket('udp4')
-  socket.on('message', (message, from) => {
+  const answer = (message: Buffer): Buffer => {
     const { name, type, end } = readQuestion(message)
     const typeName = Object.entries(typeNumbers).find(([, number]) => number === type)?.[0] ?? String(type)
     questions.push(`${typeName} ${name}`)
@@ -82,13 +82,36 @@ export const dnsServer = async (records: Record<string, DnsRecord[]>): Promise<D
     head.writeUInt16BE(0x8580 | code, 2)
     head.writeUInt16BE(1, 4)
     head.writeUInt16BE(answers.length, 6)
-    socket.send(Buffer.concat([head, message.subarray(12, end), ...answers.map(answerBytes)]), from.port, from.address)
-  })
-  await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve))
+    return Buffer.concat([head, message.subarray(12, end), ...answers.map(answerBytes)])
+  }
+  const socket = createSocket('udp4')
+  socket.on('message', (message, from) => socket.send(answer(message), from.port, from.address))
+  // RFC 7766 §8: over TCP each message has its length before it.
+  const server = createServer(connection => {
+    let bytes = Buffer.alloc(0)
+    connection.on('error', () => {})
+    connection.on('data', (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk])
+      while (bytes.length >= 2 && bytes.length >= 2 + bytes.readUInt16BE(0)) {
+        const end = 2 + bytes.readUInt16BE(0)
+        const reply = answer(bytes.subarray(2, end))
+        const length = Buffer.alloc(2)
+        length.writeUInt16BE(reply.length)
+        connection.write(Buffer.concat([length, reply]))
+        bytes = bytes.subarray(end)
+      }
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise<void>(resolve => socket.bind(port, '127.0.0.1', resolve))
   return {
-    port: socket.address().port,
+    port,
     zone,
     questions,
-    stop: () => new Promise(resolve => socket.close(() => resolve())),
+    stop: () => {
+      server.close()
+      return new Promise(resolve => socket.close(() => resolve()))
+    },
   }
 }

@@ -75,6 +75,7 @@ export const loadRevision = (
     dns: settings.dns,
     files,
     tls: tlsSummary(settings.tls),
+    acme: settings.tls?.acme ?? null,
     watch: watchPlan(upstreams.upstreams),
   }
   return { loaded: { ok: true, revision: summary, warnings }, reading: { snapshot, upstreams } }

@@ -1,5 +1,6 @@
 import type { ConfigError } from '#config/errors'
 import type { PackedDocument } from '#config/packed-document'
+import type { AcmeDocument } from '#config/tls'
 import type { DnsSettings } from '#gateway/discovery/resolve-name'
 import type { ResolvedAddress } from '#gateway/endpoint'
 import type { Explanation } from '#gateway/explain'
@@ -24,6 +25,7 @@ export type Revision = {
   readonly files: readonly string[]
   /** What `settings.tls` has, without anything secret; null where it is absent. */
   readonly tls: TlsSummary | null
+  readonly acme: AcmeDocument | null
   /** What has to be found out about its targets. */
   readonly watch: WatchPlan
 }

@@ -11,6 +11,7 @@ import { createHttpServer } from '#http/server'
 import { TimerWheel } from '#http/timer-wheel'
 import { startCallStorage } from '#storage/call-storage'
 import { createCountersMemory } from '#storage/shared-counters'
+import { keepCertificate } from './acme/certificate-keeper.ts'
 import { loadRevision } from './configuration.ts'
 import { adminToken, openDataFolder } from './data-folder.ts'
 import { checkFree, type ListenAddress, listenProblem, listenWhenFree } from './listen-address.ts'
@@ -96,7 +97,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     onAddresses: addresses => workers?.resolve(addresses),
   })
   await watch.prepare(current.watch, current.dns)
-  const secrets = keepTlsSecrets(next => workers?.renewTls(next))
+  const secrets = keepTlsSecrets(async next => workers?.renewTls(next))
   const started = await startWorkers({
     count: options.workers,
     ...options.gateway,
@@ -120,6 +121,8 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
   })
   workers = started
   watch.apply(current.watch)
+  const acme = keepCertificate({ folder: options.dataFolder, log, publish: part => secrets.update(part) })
+  if (options.gatewayTls !== null) await acme.apply(current.acme)
   const gateway = { host: options.gateway.host, port: started.port }
   const gatewayTls = options.gatewayTls === null ? null : { host: options.gatewayTls.host, port: started.tlsPort }
 
@@ -130,7 +133,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
     node: process.version,
     configFile,
     lastReloadError,
-    tls: current.tls === null ? null : { listens: gatewayTls !== null, ...current.tls },
+    tls: current.tls === null ? null : { listens: gatewayTls !== null, ...current.tls, acme: acme.status },
     engines: { calls: { engine: 'sqlite', ...calls.stats() } },
     workerRestarts: started.restarts,
     workers: (await started.report()).map(({ metrics: _, mirrors: __, watched: ___, ...report }) => ({
@@ -193,6 +196,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       current = next.revision
       watch.apply(current.watch)
       await files.watch(current.files)
+      if (gatewayTls !== null) await acme.apply(current.acme)
     } catch (error) {
       return refuse([error instanceof Error ? error.message : String(error)])
     }
@@ -222,6 +226,7 @@ export const startPortico = async (options: StartOptions): Promise<Portico> => {
       watch.close()
       files.close()
       secrets.close()
+      acme.close()
       draining = true
       await started.drain(current.drain)
       await console?.server.drain(1_000)

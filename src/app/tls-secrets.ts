@@ -6,18 +6,18 @@ const rotationMs = 8 * 3_600_000
 
 export type SecretKeeper = {
   readonly secrets: TlsSecrets
-  update(part: Partial<Omit<TlsSecrets, 'ticketKeys'>>): void
+  update(part: Partial<Omit<TlsSecrets, 'ticketKeys'>>): Promise<void>
   close(): void
 }
 
 /** Keeps what the workers share for TLS; `onChange` hands it to them. */
-export const keepTlsSecrets = (onChange: (secrets: TlsSecrets) => void): SecretKeeper => {
+export const keepTlsSecrets = (onChange: (secrets: TlsSecrets) => Promise<void>): SecretKeeper => {
   let secrets: TlsSecrets = { ticketKeys: randomBytes(48), certificates: [], challenges: {} }
-  const change = (part: Partial<TlsSecrets>): void => {
+  const change = (part: Partial<TlsSecrets>): Promise<void> => {
     secrets = { ...secrets, ...part }
-    onChange(secrets)
+    return onChange(secrets)
   }
-  const timer = setInterval(() => change({ ticketKeys: randomBytes(48) }), rotationMs)
+  const timer = setInterval(() => void change({ ticketKeys: randomBytes(48) }), rotationMs)
   timer.unref()
   return {
     get secrets() {

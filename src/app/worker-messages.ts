@@ -46,7 +46,7 @@ export type WorkerReport = {
 export type ToWorker =
   | { kind: 'apply'; document: PackedDocument; revision: number }
   | { kind: 'resolve'; addresses: Addresses }
-  | { kind: 'tls'; secrets: TlsSecrets }
+  | { kind: 'tls'; id: number; secrets: TlsSecrets }
   | { kind: 'report'; id: number }
   | { kind: 'find-upstreams'; id: number; question: UpstreamQuestion }
   | { kind: 'drain'; delayMs: number; deadlineMs: number }
@@ -59,5 +59,6 @@ export type FromWorker =
   | { kind: 'apply-failed'; revision: number; message: string }
   | { kind: 'report'; id: number; report: WorkerReport }
   | { kind: 'upstreams'; id: number; upstreams: UpstreamView[] }
+  | { kind: 'tls-renewed'; id: number }
   | { kind: 'drained' }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; details?: Record<string, unknown> }

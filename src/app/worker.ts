@@ -115,8 +115,10 @@ const drain = async (times: { delayMs: number; deadlineMs: number }): Promise<vo
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'apply') applying = applying.then(() => apply(message))
   else if (message.kind === 'resolve') gateway.resolve(message.addresses)
-  else if (message.kind === 'tls') gateway.renewTls(message.secrets)
-  else if (message.kind === 'report') report(message.id)
+  else if (message.kind === 'tls') {
+    gateway.renewTls(message.secrets)
+    say({ kind: 'tls-renewed', id: message.id })
+  } else if (message.kind === 'report') report(message.id)
   else if (message.kind === 'find-upstreams')
     say({ kind: 'upstreams', id: message.id, upstreams: gateway.findUpstreams(message.question) })
   else if (message.kind === 'drain') void drain(message)

@@ -42,8 +42,8 @@ export type Workers = {
   apply(document: PackedDocument, revision: number): Promise<void>
   /** Tells every worker, also those to come, what names stand for now. */
   resolve(addresses: Addresses): void
-  /** Gives every worker, also those to come, what they share for TLS. */
-  renewTls(secrets: TlsSecrets): void
+  /** Gives every worker, also those to come, what they share for TLS; resolves when they have it. */
+  renewTls(secrets: TlsSecrets): Promise<void>
   report(): Promise<WorkerReport[]>
   /** What each worker says of the upstreams that the question is about. */
   findUpstreams(question: UpstreamQuestion): Promise<UpstreamView[][]>
@@ -127,7 +127,7 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
           if (tls !== null) {
             tls = { ...tls, port: message.tlsPort }
             if (secretsAtStart !== tls.secrets)
-              thread.postMessage({ kind: 'tls', secrets: tls.secrets } satisfies ToWorker)
+              thread.postMessage({ kind: 'tls', id: 0, secrets: tls.secrets } satisfies ToWorker)
           }
           if (addressesAtStart !== addresses) thread.postMessage({ kind: 'resolve', addresses } satisfies ToWorker)
           // A configuration that was swapped while this thread started must reach it too.
@@ -246,10 +246,13 @@ export const startWorkers = async (options: WorkersOptions): Promise<Workers> =>
       broadcast({ kind: 'apply', document, revision })
       return done
     },
-    renewTls: secrets => {
+    renewTls: async secrets => {
       if (tls === null) return
       tls = { ...tls, secrets }
-      broadcast({ kind: 'tls', secrets })
+      const id = ++question
+      const done = collect((_, message) => message.kind === 'tls-renewed' && message.id === id, reportTimeoutMs)
+      broadcast({ kind: 'tls', id, secrets })
+      await done
     },
     resolve: next => {
       addresses = next

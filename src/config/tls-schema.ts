@@ -35,12 +35,32 @@ const checkCiphers = (text: string) =>
     ? null
     : { message: 'must be names of ciphers with colons between them', suggestion: null }
 
+const acme = z
+  .strictObject({
+    directory: z
+      .url({ protocol: /^https$/, error: 'must be an https URL' })
+      .meta({ description: 'Address of the ACME directory; to use it is to agree to the terms of that service' }),
+    email: z.email().optional().meta({ description: 'Who is told of problems with the certificate' }),
+    hosts: hosts.meta({ description: 'Names the certificate is for; their port 80 must lead to the plain port' }),
+    ca: pem('Authorities for the certificate of the ACME server itself; those of Node unless set').optional(),
+  })
+  .superRefine(({ hosts: names }, context) => {
+    for (const [index, name] of names.entries())
+      if (name.startsWith('*.'))
+        complain(context, { message: 'HTTP-01 gives no certificates for wildcards', suggestion: null }, [
+          'hosts',
+          index,
+        ])
+  })
+  .meta({ description: 'A certificate from an ACME server, by the challenge HTTP-01 (RFC 8555)' })
+
 /** `settings.tls`: what the TLS listener shows and asks for. */
 export const tlsSchema = z
   .strictObject({
     certificates: z.array(certificate).max(10_000).default([]).meta({
       description: 'The first is the default: it is shown to clients that ask for no name, or for an unknown one',
     }),
+    acme: acme.optional(),
     minVersion: z
       .literal(['1.2', '1.3', 1.2, 1.3])
       .default('1.2')

@@ -10,10 +10,19 @@ import type { WrittenTls, WrittenUpstreamTls } from './tls-schema.ts'
 export type TlsDocument = {
   /** PEM; the first is the default. */
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly hosts: readonly string[] }[]
+  readonly acme: AcmeDocument | null
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   readonly ciphers: string | null
   readonly unknownNames: 'default' | 'refuse'
   readonly clientCertificates: { readonly ca: string; readonly mode: 'required' | 'optional' } | null
+}
+
+/** `settings.tls.acme`. */
+export type AcmeDocument = {
+  readonly directory: string
+  readonly email: string | null
+  readonly hosts: readonly string[]
+  readonly ca: string | null
 }
 
 /** `tls` of an upstream, with the contents of its files. */
@@ -41,7 +50,7 @@ const covers = (names: readonly string[], host: string): boolean =>
 
 /** Fills in `settings.tls`; null when something is wrong, which is reported. */
 export const decodeTls = (written: WrittenTls, at: Path, pem: PemReader, problems: Problems): TlsDocument | null => {
-  const { minVersion, ciphers, unknownNames } = written
+  const { minVersion, ciphers, unknownNames, acme } = written
   const taken = new Map<string, Path>()
   const certificates = written.certificates.flatMap((one, index) => {
     const place = [...at, 'certificates', index]
@@ -59,7 +68,8 @@ export const decodeTls = (written: WrittenTls, at: Path, pem: PemReader, problem
     }
     return [{ cert: pair.cert, key: pair.key, hosts }]
   })
-  if (written.certificates.length === 0) problems.report(at, 'key', 'needs at least one certificate in "certificates"')
+  if (written.certificates.length === 0 && acme === undefined)
+    problems.report(at, 'key', 'needs at least one certificate in "certificates", or "acme"')
   if (ciphers !== null) {
     try {
       createSecureContext({ ciphers })
@@ -72,6 +82,15 @@ export const decodeTls = (written: WrittenTls, at: Path, pem: PemReader, problem
   const mode = asked?.mode ?? 'off'
   return {
     certificates,
+    acme:
+      acme === undefined
+        ? null
+        : {
+            directory: acme.directory,
+            email: acme.email ?? null,
+            hosts: acme.hosts,
+            ca: acme.ca === undefined ? null : pem.authorities(acme.ca, [...at, 'acme', 'ca']),
+          },
     minVersion,
     ciphers,
     unknownNames,

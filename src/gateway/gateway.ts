@@ -20,7 +20,7 @@ import { ProcessLimits } from './overload/process-limits.ts'
 import { renderProblem } from './respond-error.ts'
 import { type MirrorCounts, type MirrorReport, noMirrorCounts, sparingly } from './shaping/mirror.ts'
 import type { Snapshot } from './snapshot.ts'
-import { createTlsPort, type TlsSecrets } from './tls-port.ts'
+import { createTlsPort, type TlsPort, type TlsSecrets } from './tls-port.ts'
 import { type UpstreamEvent, UpstreamRegistry } from './upstream-registry.ts'
 
 /** What is known of a request that was refused before it became a call. */
@@ -140,6 +140,8 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
   }
   const { limits, timeouts, minimumRate } = document.settings
   processLimits.apply(limits, minimumRate)
+  // While a certificate is being got: the server that issues it looks for answers of ours (RFC 8555 §8.3).
+  let challenged: TlsPort | null = null
   const server: HttpServer = createHttpServer({
     wheel,
     limits: { ...limits },
@@ -147,6 +149,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
     timeouts: { requestHead: timeouts.requestHead, idle: timeouts.idle },
     direct: options.directAccept ?? true,
     onExchange: exchange => {
+      if (challenged?.answers(exchange)) return
       activeCalls++
       if (processLimits.active) admit(exchange)
       else enter(exchange, snapshot, observer)
@@ -178,7 +181,10 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
       if (tls === null) throw new Error('This gateway was made without TLS')
       return tls.listen(where)
     },
-    renewTls: secrets => tls?.renew(secrets),
+    renewTls: secrets => {
+      tls?.renew(secrets)
+      challenged = tls?.challenged === true ? tls : null
+    },
     drain: async ({ delayMs, deadlineMs }) => {
       server.announce()
       if (delayMs > 0) await setTimeout(delayMs)

@@ -1,4 +1,5 @@
 import type { Document } from '#config/document'
+import type { ServerExchange } from '#http/message'
 import type { HttpServer } from '#http/server'
 import { createTlsListener, type TlsListener } from '#http/tls/listener'
 import type { ServerCertificate, TlsServerSettings } from '#http/tls/server-contexts'
@@ -13,12 +14,18 @@ export type TlsSecrets = {
   readonly challenges: Readonly<Record<string, string>>
 }
 
+const challengePath = '/.well-known/acme-challenge/'
+
 /** The TLS listener of one worker. */
 export type TlsPort = {
   listen: TlsListener['listen']
   /** The rules of another configuration; throws, and keeps the old ones, when they are not usable. */
   serve(tls: Document['settings']['tls']): void
   renew(secrets: TlsSecrets): void
+  /** Whether there are challenges to be answered at all. */
+  readonly challenged: boolean
+  /** Answers what asks for a challenge; false for everything else. */
+  answers(exchange: ServerExchange): boolean
   readonly failures: TlsListener['failures']
 }
 
@@ -41,6 +48,17 @@ export const createTlsPort = (server: HttpServer, first: Document['settings']['t
     serve: next => {
       listener.update(settingsOf(next, secrets))
       tls = next
+    },
+    get challenged() {
+      return Object.keys(secrets.challenges).length > 0
+    },
+    answers: exchange => {
+      const { target, method } = exchange
+      const token = target.slice(challengePath.length)
+      if (!target.startsWith(challengePath) || (method !== 'GET' && method !== 'HEAD')) return false
+      if (!Object.hasOwn(secrets.challenges, token)) return false
+      exchange.respond(200, ['content-type', 'application/octet-stream'], secrets.challenges[token] as string)
+      return true
     },
     renew: next => {
       listener.update(settingsOf(tls, next))
