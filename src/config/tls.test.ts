@@ -84,6 +84,19 @@ test('certificates are read with their names, and the files are told', { skip },
   assert.deepEqual(result.warnings, [])
 })
 
+test('a certificate may come from an ACME server alone', { skip }, () => {
+  const acme = { directory: 'https://acme.example/dir', hosts: ['One.example'] }
+  const result = parse({ acme: { ...acme, email: 'it@one.example', ca: './two.pem' } })
+  assert.ok(result.ok, JSON.stringify(result))
+  assert.deepEqual(result.document.settings.tls?.acme, {
+    directory: 'https://acme.example/dir',
+    email: 'it@one.example',
+    hosts: ['one.example'],
+    ca: two.cert,
+  })
+  assert.ok(parse({ acme }).ok)
+})
+
 test('all keys decode; a certificate without DNS names is known by its common name', { skip }, () => {
   const result = parse({
     certificates: [common],
@@ -112,6 +125,16 @@ test('credentials of an upstream are read', { skip }, () => {
 })
 
 for (const [what, tls, expected] of [
+  [
+    'an ACME server without TLS',
+    { acme: { directory: 'http://acme.example/dir', hosts: ['one.example'] } },
+    /acme\.directory {2}must be an https URL/,
+  ],
+  [
+    'a wildcard from an ACME server',
+    { acme: { directory: 'https://acme.example/dir', hosts: ['*.one.example'] } },
+    /acme\.hosts\[0\] {2}HTTP-01 gives no certificates for wildcards/,
+  ],
   ['no certificate at all', {}, /settings\.tls {2}needs at least one certificate/],
   [
     'a file that is not there',
