@@ -181,3 +181,25 @@ test('the identity of a client is a consumer and reaches the service, and cannot
   assert.doesNotMatch(open, /client[-_]cert|Zm9yZ2Vk/)
   assert.equal((await ask(portico, '/locked')).status, 403)
 })
+
+test(
+  'active checks are made with the TLS of the upstream: its authority, its certificate, its name',
+  limits,
+  async t => {
+    const url = await startOrigin(t)
+    const health = { active: { interval: '20ms', timeout: '5s', unhealthyAfter: 2 } }
+    const portico = await start(t, [
+      service('good', url, asGateway, { health }),
+      service('stranger', url, { ca: './stranger.pem', serverName: 'inside.example' }, { health }),
+      service('strange-name', url, { ca: './ca.pem', serverName: 'outside.example' }, { health, protocol: 'h1' }),
+    ])
+    type Page = { items: { name: string; targets: { health: string; checks: number }[] }[] }
+    const wanted = 'good healthy, strange-name unhealthy, stranger unhealthy'
+    await eventually(async () => {
+      const { items } = (await portico.console('/api/upstreams')).body as Page
+      const checked = items.every(({ targets }) => targets.every(({ checks }) => checks > 3))
+      const states = items.map(({ name, targets }) => `${name} ${targets.map(target => target.health).join()}`)
+      return checked && states.join(', ') === wanted ? true : null
+    }, wanted)
+  },
+)
