@@ -74,6 +74,8 @@ export type WorkerStatus = {
     upstreamIdle: number
     timers: number
     requests: number
+    /** TLS handshakes that failed, by reason. */
+    tlsFailures: Record<string, number>
     upstreams: UpstreamStatus[]
   }
   heapUsed: number

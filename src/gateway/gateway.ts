@@ -54,6 +54,8 @@ export type GatewayLoad = {
   upstreamIdle: number
   timers: number
   requests: number
+  /** TLS handshakes that failed, by the code of the reason. */
+  tlsFailures: Record<string, number>
   /** Calls refused because of limits of the whole process. */
   refusals: number
   upstreams: GuardState[]
@@ -211,6 +213,7 @@ export const createGateway = (options: GatewayOptions, document: Document, revis
         upstreamIdle,
         timers: wheel.size,
         requests: server.context.requests,
+        tlsFailures: Object.fromEntries(tls?.failures ?? []),
         refusals: processLimits.refusals,
         upstreams: guards.states(),
       }

@@ -168,6 +168,8 @@ test('clients without a certificate are refused where one is required, others go
   unknown.resume()
   await new Promise(resolve => unknown.once('close', resolve))
   known.destroy()
+  const [worker] = (await portico.status()).workers
+  assert.deepEqual(worker?.load.tlsFailures, { ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 1 })
 })
 
 test('without settings.tls the TLS port does not open, and says why', limits, async () => {
