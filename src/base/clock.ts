@@ -9,3 +9,9 @@ export const monotonicMs = (): number => performance.now() + offset
 
 /** Wall-clock time in integer milliseconds since the epoch. */
 export const wallMs = (): number => Date.now()
+
+/** By how much a coarse timer may be early when the event loop was behind (src/http/timer-wheel.ts). */
+const earliness = 250
+
+/** Whether a timeout that was just told of may be the one that was set for `deadline` (monotonicMs()). */
+export const mayBeTimeoutOf = (deadline: number): boolean => monotonicMs() + earliness >= deadline

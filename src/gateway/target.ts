@@ -1,4 +1,4 @@
-import { monotonicMs } from '#base/clock'
+import { mayBeTimeoutOf } from '#base/clock'
 import type { GatewayError } from '#base/errors'
 import type { Pool } from '#http/client'
 import type { HeaderList } from '#http/headers'
@@ -117,7 +117,7 @@ export class Target {
 
 /** What an error of the engine says about the target that was tried. `deadline` is when the caller gave up, if it said so. */
 export const outcomeOf = ({ code, retry }: GatewayError, deadline: number | undefined): Outcome => {
-  if (code === 'upstream-timeout' && deadline !== undefined && monotonicMs() >= deadline) return 'cancelled'
+  if (code === 'upstream-timeout' && deadline !== undefined && mayBeTimeoutOf(deadline)) return 'cancelled'
   // A connection that was kept and closed under the request: every idle connection ends so one day.
   if (retry === 'if-reused') return 'cancelled'
   if (retry === 'yes' || code === 'upstream-tls') return 'connect'

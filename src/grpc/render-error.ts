@@ -1,4 +1,4 @@
-import { monotonicMs } from '#base/clock'
+import { mayBeTimeoutOf, monotonicMs } from '#base/clock'
 import type { GatewayError } from '#base/errors'
 import type { Call } from '#gateway/call'
 import { encodeBase64 } from '#http/grpc/base64'
@@ -38,19 +38,18 @@ export const verdictOf = (call: Call): number => {
   return httpStatusOfGrpc(hurried ? grpcStatus.CANCELLED : status)
 }
 
-/** Whether the caller's own deadline has passed. */
-const isLate = (call: Call): boolean => {
-  const timeout = readGrpcTimeout(getHeader(call.headers, 'grpc-timeout') ?? '')
-  return timeout !== null && call.startedMono + timeout <= monotonicMs()
-}
+/** monotonicMs() when the caller gives up; Infinity when it never does. */
+const deadlineOf = (call: Call): number =>
+  call.startedMono + (readGrpcTimeout(getHeader(call.headers, 'grpc-timeout') ?? '') ?? Number.POSITIVE_INFINITY)
 
 const statusOf = (call: Call, error: GatewayError): number => {
-  if (error.source !== 'upstream') return grpcStatusOfError(error)
-  if (isLate(call)) return grpcStatus.DEADLINE_EXCEEDED
-  if (error.cause instanceof StreamReset) return grpcStatusOfReset(error.cause.code)
   // No connection in time: another try may find one.
-  if (error.code === 'upstream-timeout' && error.retry === 'yes') return grpcStatus.UNAVAILABLE
-  return grpcStatusOfError(error)
+  if (error.code === 'upstream-timeout' && error.retry === 'yes')
+    return mayBeTimeoutOf(deadlineOf(call)) ? grpcStatus.DEADLINE_EXCEEDED : grpcStatus.UNAVAILABLE
+  if (error.source !== 'upstream') return grpcStatusOfError(error)
+  // The service counts too, and may be the first to give up.
+  if (deadlineOf(call) <= monotonicMs()) return grpcStatus.DEADLINE_EXCEEDED
+  return error.cause instanceof StreamReset ? grpcStatusOfReset(error.cause.code) : grpcStatusOfError(error)
 }
 
 /** The fields that tell a caller of an error; an error may bring its own status along. */
