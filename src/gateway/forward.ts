@@ -122,7 +122,8 @@ class Forward implements RaceOwner, CallForward {
   }
 
   #request(target: Target): OutgoingRequest {
-    const left = this.#deadline - monotonicMs()
+    // Most calls have no end set: no look at the clock.
+    const left = this.#deadline === Number.POSITIVE_INFINITY ? this.#deadline : this.#deadline - monotonicMs()
     return outgoingRequest(this.#call, this.#options, target, this.#fields, left, this.#webSocketKey !== null)
   }
 
