@@ -7,8 +7,22 @@ const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 /** Monotonic time in milliseconds with a fraction; comparable between threads, not with wall-clock time. */
 export const monotonicMs = (): number => performance.now() + offset
 
-/** Wall-clock time in integer milliseconds since the epoch. */
-export const wallMs = (): number => Date.now()
+const wallMaxAge = 100
+let wallOffset = 0
+let wallReadAt = Number.NEGATIVE_INFINITY
+
+/**
+ * Wall-clock time in integer milliseconds since the epoch. Asking the system each time is twice as slow as counting on
+ * from the last answer; when the clock is set, that is seen at most 100 ms later.
+ */
+export const wallMs = (): number => {
+  const now = performance.now()
+  if (now - wallReadAt > wallMaxAge) {
+    wallOffset = Date.now() - now
+    wallReadAt = now
+  }
+  return Math.floor(now + wallOffset)
+}
 
 /** By how much a coarse timer may be early when the event loop was behind (src/http/timer-wheel.ts). */
 const earliness = 250

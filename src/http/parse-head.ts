@@ -86,6 +86,9 @@ const dropField = (headers: HeaderList, name: string): void => {
 /**
  * Parses field lines, each ended by CRLF, from `start` to `end` (RFC 9112 §5). Strict: no folding,
  * no space before the colon, no bare CR or LF, no control characters, framing fields at most once.
+ *
+ * `bytes` holds from `base` on what `text` was decoded from: characters are looked at there, since a byte of a buffer is
+ * one load and a character of a string begins with the question how the string is represented.
  */
 export const parseFields = (
   text: string,
@@ -93,6 +96,8 @@ export const parseFields = (
   maxFields: number,
   end = text.length,
   keepLines = false,
+  bytes: Buffer = Buffer.from(text, 'latin1'),
+  base = 0,
 ): Fields => {
   const fields: Fields = {
     headers: [],
@@ -118,11 +123,11 @@ export const parseFields = (
     if (++count > maxFields)
       throw new GatewayError('head-too-large', { detail: `More than ${maxFields} header fields` })
     const nameStart = position
-    let code = text.charCodeAt(position)
+    let code = bytes[base + position] as number
     let hash = 0
     while ((classes[code]! & token) !== 0) {
       hash = (Math.imul(hash, 31) + code) | 0
-      code = text.charCodeAt(++position)
+      code = bytes[base + ++position] as number
     }
     if (code !== 58 || position === nameStart) {
       if (code === 32 || code === 9)
@@ -133,15 +138,15 @@ export const parseFields = (
     }
     const nameEnd = position
     const name = fieldNameAt(text, nameStart, nameEnd, hash)
-    code = text.charCodeAt(++position)
-    while (code === 32 || code === 9) code = text.charCodeAt(++position)
+    code = bytes[base + ++position] as number
+    while (code === 32 || code === 9) code = bytes[base + ++position] as number
     const valueStart = position
-    while ((classes[code]! & value) !== 0) code = text.charCodeAt(++position)
-    if (code !== 13 || text.charCodeAt(position + 1) !== 10)
+    while ((classes[code]! & value) !== 0) code = bytes[base + ++position] as number
+    if (code !== 13 || bytes[base + position + 1] !== 10)
       throw invalid('A header field value holds a control character')
     let valueEnd = position
     while (valueEnd > valueStart) {
-      const last = text.charCodeAt(valueEnd - 1)
+      const last = bytes[base + valueEnd - 1]
       if (last !== 32 && last !== 9) break
       valueEnd--
     }
@@ -154,7 +159,7 @@ export const parseFields = (
         plainFrom = -1
       } else {
         if (plainFrom < 0) plainFrom = nameStart
-        if (valueStart !== nameEnd + 2 || text.charCodeAt(nameEnd + 1) !== 32 || valueEnd !== position - 2)
+        if (valueStart !== nameEnd + 2 || bytes[base + nameEnd + 1] !== 32 || valueEnd !== position - 2)
           plainForm = false
       }
     }
@@ -230,21 +235,27 @@ const methodAt = (text: string, end: number): string => {
  * Parses a request head: the request line and all field lines, each with its CRLF, without the empty line
  * (RFC 9112 §3, §5); what follows `end` is not looked at. Throws GatewayError `bad-request`, `version-not-supported` or `head-too-large`.
  */
-export const parseRequestHead = (text: string, maxFields: number, end = text.length): RequestHead => {
+export const parseRequestHead = (
+  text: string,
+  maxFields: number,
+  end = text.length,
+  bytes: Buffer = Buffer.from(text, 'latin1'),
+  base = 0,
+): RequestHead => {
   let position = 0
-  let code = text.charCodeAt(0)
-  while ((classes[code]! & token) !== 0) code = text.charCodeAt(++position)
+  let code = bytes[base] as number
+  while ((classes[code]! & token) !== 0) code = bytes[base + ++position] as number
   if (code !== 32 || position === 0) throw invalid('The request line has no valid method')
   const method = methodAt(text, position)
   const targetStart = ++position
-  code = text.charCodeAt(position)
-  while ((classes[code]! & target) !== 0) code = text.charCodeAt(++position)
+  code = bytes[base + position] as number
+  while ((classes[code]! & target) !== 0) code = bytes[base + ++position] as number
   if (code !== 32 || position === targetStart) throw invalid('The request target is not valid')
   const requestTarget = text.slice(targetStart, position)
   const minorVersion = parseVersion(text, position + 1)
-  if (text.charCodeAt(position + 9) !== 13 || text.charCodeAt(position + 10) !== 10)
+  if (bytes[base + position + 9] !== 13 || bytes[base + position + 10] !== 10)
     throw invalid('The request line does not end after the version')
-  const head = parseFields(text, position + 11, maxFields, end) as RequestHead
+  const head = parseFields(text, position + 11, maxFields, end, false, bytes, base) as RequestHead
   if (minorVersion === 0 && head.chunked) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
   head.method = method
   head.target = requestTarget
@@ -256,17 +267,28 @@ export const parseRequestHead = (text: string, maxFields: number, end = text.len
  * Parses a response head in the same form (RFC 9112 §4). The reason phrase is checked and dropped: it carries no meaning.
  * Throws GatewayError; the caller turns it into `upstream-invalid`.
  */
-export const parseResponseHead = (text: string, maxFields: number, end = text.length): ResponseHead => {
+export const parseResponseHead = (
+  text: string,
+  maxFields: number,
+  end = text.length,
+  bytes: Buffer = Buffer.from(text, 'latin1'),
+  base = 0,
+): ResponseHead => {
   const minorVersion = parseVersion(text, 0)
-  const hundreds = text.charCodeAt(9) - 48
-  const tens = text.charCodeAt(10) - 48
-  const ones = text.charCodeAt(11) - 48
+  const hundreds = (bytes[base + 9] as number) - 48
+  const tens = (bytes[base + 10] as number) - 48
+  const ones = (bytes[base + 11] as number) - 48
   let line = 12
-  if (text.charCodeAt(12) === 32) while ((classes[text.charCodeAt(line)]! & value) !== 0) line++
+  if ((bytes[base + 12] as number) === 32) while ((classes[bytes[base + line] as number]! & value) !== 0) line++
   const digits = hundreds >= 1 && hundreds <= 5 && tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9
-  if (!digits || text.charCodeAt(8) !== 32 || text.charCodeAt(line) !== 13 || text.charCodeAt(line + 1) !== 10)
+  if (
+    !digits ||
+    (bytes[base + 8] as number) !== 32 ||
+    (bytes[base + line] as number) !== 13 ||
+    (bytes[base + line + 1] as number) !== 10
+  )
     throw invalid('The status line is not valid')
-  const head = parseFields(text, line + 2, maxFields, end, true) as ResponseHead
+  const head = parseFields(text, line + 2, maxFields, end, true, bytes, base) as ResponseHead
   if (minorVersion === 0 && head.chunked) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
   head.status = hundreds * 100 + tens * 10 + ones
   head.minorVersion = minorVersion

@@ -3,7 +3,7 @@ import { GatewayError } from '#base/errors'
 import type { RequestHead } from './parse-head.ts'
 
 const maxKnownHosts = 1024
-const knownHosts = new Set<string>()
+const knownHosts = new Map<string, string>()
 
 /**
  * A name, an IPv4 address, or an IPv6 literal, with an optional port. RFC 3986 §3.2.2 also allows escapes and
@@ -21,16 +21,22 @@ const isHost = (host: string): boolean => {
 /** Most requests of a while name one host. */
 let latestHost: string | null = null
 
-const learnHost = (host: string): void => {
+const learnHost = (host: string): string => {
   if (host.length > 300 || !isHost(host)) throw new GatewayError('bad-request', { detail: 'Host is not valid' })
-  if (knownHosts.size < maxKnownHosts) knownHosts.add(host)
+  // A copy, since a piece of a head would keep the whole head in memory.
+  const own = Buffer.from(host, 'latin1').latin1Slice()
+  if (knownHosts.size < maxKnownHosts) knownHosts.set(own, own)
+  return own
 }
 
-/** Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). */
-export const checkHost = (host: string): void => {
-  if (host === latestHost) return
-  if (!knownHosts.has(host)) learnHost(host)
-  latestHost = host
+/**
+ * Throws `bad-request` unless `host` is one valid authority without user information (RFC 9112 §3.2). Returns it, as the
+ * same string object each time where it can: whoever compares or looks it up later compares pointers.
+ */
+export const checkHost = (host: string): string => {
+  if (host === latestHost) return latestHost
+  latestHost = knownHosts.get(host) ?? learnHost(host)
+  return latestHost
 }
 
 /**
@@ -39,15 +45,15 @@ export const checkHost = (host: string): void => {
  */
 export const splitTarget = (head: RequestHead): { host: string; target: string } => {
   const { method, target } = head
-  if (head.host !== null) checkHost(head.host)
+  let host = ''
+  if (head.host !== null) host = checkHost(head.host)
   else if (head.minorVersion === 1) throw new GatewayError('bad-request', { detail: 'Host is missing' })
   if (method === 'CONNECT') throw new GatewayError('not-implemented', { detail: 'CONNECT is not served here' })
-  if (target.charCodeAt(0) === 47) return { host: head.host ?? '', target }
-  if (target === '*' && method === 'OPTIONS') return { host: head.host ?? '', target }
+  if (target.charCodeAt(0) === 47) return { host, target }
+  if (target === '*' && method === 'OPTIONS') return { host, target }
   const absolute = /^https?:\/\/([^/?]*)(.*)$/i.exec(target)
   if (absolute === null) throw new GatewayError('bad-request', { detail: 'The request target is not a path' })
-  const host = absolute[1] as string
-  checkHost(host)
+  host = checkHost(absolute[1] as string)
   const rest = absolute[2] as string
   return { host, target: rest.startsWith('/') ? rest : `/${rest}` }
 }

@@ -214,7 +214,7 @@ export class ClientConnection implements ClientExchange, BodySink {
     }
     if (found.size > maxHead)
       throw new GatewayError('upstream-invalid', { detail: 'The upstream sent too large a head' })
-    const head = parseResponseHead(found.text, maxFields, found.end)
+    const head = parseResponseHead(found.text, maxFields, found.end, bytes, start)
     const next = start + found.size
     const handler = this.#handler as ResponseHandler
     const request = this.#request as OutgoingRequest

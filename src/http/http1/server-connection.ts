@@ -318,7 +318,7 @@ export class ServerConnection implements BodySink, Connection {
       return start
     }
     if (found.size > limits.head) throw tooLarge(bytes, position, length, limits.target)
-    const head = parseRequestHead(found.text, limits.headers, found.end)
+    const head = parseRequestHead(found.text, limits.headers, found.end, bytes, position)
     if (head.target.length > limits.target) throw new GatewayError('target-too-long')
     const { host, target } = splitTarget(head)
     if (head.expect !== null && head.expect.toLowerCase() !== '100-continue')

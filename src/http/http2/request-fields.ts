@@ -175,9 +175,7 @@ export class RequestFields implements FieldSink {
     if (authority === null && host === null) throw invalid('The authority is missing')
     if (authority !== null && host !== null && authority.toLowerCase() !== host.toLowerCase())
       throw invalid('Host differs from the authority')
-    const chosen = authority ?? (host as string)
-    checkHost(chosen)
-    return chosen
+    return checkHost(authority ?? (host as string))
   }
 }
 
