@@ -12,17 +12,20 @@ let wallOffset = 0
 let wallReadAt = Number.NEGATIVE_INFINITY
 
 /**
- * Wall-clock time in integer milliseconds since the epoch. Asking the system each time is twice as slow as counting on
- * from the last answer; when the clock is set, that is seen at most 100 ms later.
+ * The wall clock, in integer milliseconds since the epoch, at a moment of `monotonicMs()` not long ago. Counts on from
+ * the last look at the system's clock, which costs more than everything else here: when that is set, it is seen at most
+ * 100 ms later.
  */
-export const wallMs = (): number => {
-  const now = performance.now()
-  if (now - wallReadAt > wallMaxAge) {
-    wallOffset = Date.now() - now
-    wallReadAt = now
+export const wallAt = (mono: number): number => {
+  if (mono - wallReadAt > wallMaxAge) {
+    wallReadAt = monotonicMs()
+    wallOffset = Date.now() - wallReadAt
   }
-  return Math.floor(now + wallOffset)
+  return Math.floor(mono + wallOffset)
 }
+
+/** Wall-clock time in integer milliseconds since the epoch. */
+export const wallMs = (): number => wallAt(monotonicMs())
 
 /** By how much a coarse timer may be early when the event loop was behind (src/http/timer-wheel.ts). */
 const earliness = 250

@@ -16,7 +16,7 @@ const digits = (length: number): string => {
   return block.slice(start, position)
 }
 
-const recordsPerBlock = 128
+const recordsPerBlock = 256
 const hexCodes = Uint8Array.from(Buffer.from('0123456789abcdef'))
 /** RFC 9562 §4.1: the variant takes two bits of its digit. */
 const variantCodes = Uint8Array.from(Buffer.from('89ab'))

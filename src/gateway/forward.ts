@@ -222,7 +222,7 @@ class Forward implements RaceOwner, CallForward {
     this.#responding = true
     this.#body?.forget()
     this.#status = status
-    this.#headAt = monotonicMs()
+    if (this.#guard.gate !== null || (this.#target as Target).load.latency !== null) this.#headAt = monotonicMs()
     this.#upstream.onAnswer?.(this.#call, this.#target as Target, status)
     this.#filter = filter
     // A filter may have changed the list.
@@ -363,7 +363,8 @@ class Forward implements RaceOwner, CallForward {
     this.#trying = false
     this.#body?.detach()
     this.#events?.close()
-    const headAt = this.#responding ? this.#headAt : now
+    // Looked at only where somebody wants to know how long the head took.
+    const headAt = this.#responding && this.#headAt > 0 ? this.#headAt : now
     this.#call.upstreamMs = now - this.#startedAt
     endTry(this.#guard, this.#target as Target, this.#trial, outcome, headAt - this.#triedAt, this.#status)
   }

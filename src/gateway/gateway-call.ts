@@ -1,4 +1,4 @@
-import { monotonicMs, wallMs } from '#base/clock'
+import { monotonicMs, wallAt } from '#base/clock'
 import { GatewayError, toGatewayError } from '#base/errors'
 import { splitFieldLines } from '#http/field-lines'
 import { getHeader, type HeaderList, setHeader } from '#http/headers'
@@ -70,7 +70,7 @@ export class GatewayCall implements Call, ExchangeListener {
     this.path = exchange.target
     this.headers = exchange.headers
     this.startedMono = exchange.startedMono
-    this.startedAt = wallMs()
+    this.startedAt = wallAt(exchange.startedMono)
     this.forwarding = readForwarding(exchange.headers, exchange.peer.remoteAddress, snapshot.isTrusted, this.startedAt)
     exchange.listener = this
   }
