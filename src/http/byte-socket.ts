@@ -2,7 +2,6 @@
 export interface ByteSocket {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
-  readonly localPort?: number | undefined
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly writableLength: number
   /** All bytes that were written so far, also those that wait. */

@@ -28,13 +28,14 @@ export class DirectSocket extends EventEmitter implements ByteSocket {
   #destroyWhenEnded = false
   #peer: { address?: string; port?: number } | null = null
 
-  constructor(wrap: StreamWrap, handle: StreamHandle, buffer: Buffer, onBytes: OnBytes) {
+  /** `noDelay` is for a handle that has not inherited it from its listener. */
+  constructor(wrap: StreamWrap, handle: StreamHandle, buffer: Buffer, onBytes: OnBytes, noDelay = true) {
     super()
     this.#wrap = wrap
     this._handle = handle
     this.#buffer = buffer
     this.#onBytes = onBytes
-    handle.setNoDelay(true)
+    if (noDelay) handle.setNoDelay(true)
     handle.useUserBuffer(buffer)
     handle.onread = () => this.#onRead()
     handle.readStart()
@@ -48,12 +49,6 @@ export class DirectSocket extends EventEmitter implements ByteSocket {
     return this.#peerName().port
   }
 
-  get localPort(): number | undefined {
-    const name: { port?: number } = {}
-    this._handle?.getsockname(name)
-    return name.port
-  }
-
   #peerName(): { address?: string; port?: number } {
     if (this.#peer === null) {
       this.#peer = {}
@@ -64,11 +59,6 @@ export class DirectSocket extends EventEmitter implements ByteSocket {
 
   get bytesWritten(): number {
     return this._handle?.bytesWritten ?? 0
-  }
-
-  /** Bytes that the kernel has not taken yet, also those of a write that it has taken in part. */
-  get unsent(): number {
-    return this._handle?.writeQueueSize ?? 0
   }
 
   // ---- reading

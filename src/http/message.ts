@@ -17,7 +17,6 @@ export interface BodySink {
 export interface PeerInfo {
   readonly remoteAddress: string
   readonly remotePort: number
-  readonly localPort: number
   readonly encrypted: boolean
   /** What the two sides agreed on; null on cleartext. */
   readonly tls: PeerTls | null

@@ -21,7 +21,6 @@ export type StreamHandle = {
   close(closed: () => void): void
   setNoDelay(on: boolean): number
   getpeername(out: AddressOut): number
-  getsockname(out: AddressOut): number
 }
 
 export type StreamWrap = {
@@ -34,7 +33,7 @@ export type StreamWrap = {
 
 const methods = [
   ...['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev', 'shutdown', 'reset'],
-  ...['close', 'setNoDelay', 'getpeername', 'getsockname'],
+  ...['close', 'setNoDelay', 'getpeername'],
 ]
 
 /** Whether a handle has everything that is used of it. */

@@ -9,7 +9,6 @@ export const peerInfo = (socket: ByteSocket): PeerInfo => {
   return {
     remoteAddress: address.startsWith('::ffff:') ? address.slice(7) : address,
     remotePort: socket.remotePort ?? 0,
-    localPort: socket.localPort ?? 0,
     encrypted: tls !== null,
     tls,
   }

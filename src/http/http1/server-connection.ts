@@ -13,6 +13,7 @@ import type { Connection, OpenSocket, ServerContext } from '../server-context.ts
 import type { OnBytes } from '../socket-reading.ts'
 import { SocketWriter } from '../socket-writer.ts'
 import { Timer } from '../timer-wheel.ts'
+import { waitsForPeer } from '../unsent.ts'
 import { statusLine } from './head-text.ts'
 import { peerInfo } from './peer-info.ts'
 import { RawSocketStream } from './raw-socket-stream.ts'
@@ -150,7 +151,8 @@ export class ServerConnection implements BodySink, Connection {
   responseEnds(exchange: Http1Exchange): void {
     this.#exchange = null
     if (!exchange.keepAlive) {
-      this.#linger()
+      if (exchange.isLast) this.#closeAtOnce()
+      else this.#linger()
       return
     }
     if (this.#phase === 'body') {
@@ -435,6 +437,14 @@ export class ServerConnection implements BodySink, Connection {
     this.#context.wheel.set(this.#timer, this.#context.draining ? drainLingerMs : lingerMs)
     this.#setReading(true)
     this.#writer.end()
+  }
+
+  /** Nothing more can be on its way from the client: no need to wait for its FIN, if all is written. TLS says goodbye first. */
+  #closeAtOnce(): void {
+    this.#writer.flush()
+    const waits = this.#pending !== null || this.#processing || this.peer.encrypted
+    if (waits || waitsForPeer(this.#socket)) this.#linger()
+    else this.#socket.destroy()
   }
 
   #onTimeout(): void {

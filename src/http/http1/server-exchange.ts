@@ -28,6 +28,8 @@ export class Http1Exchange implements ServerExchange {
   listener: ExchangeListener | null = null
   /** Whether the connection may serve another request after this one. */
   keepAlive: boolean
+  /** The client has said that this is its last request, and it has no body behind which something could follow. */
+  readonly isLast: boolean
   readonly #connection: ServerConnection
   #head = ''
   #mode: 'none' | 'length' | 'chunked' | 'close' = 'none'
@@ -46,6 +48,7 @@ export class Http1Exchange implements ServerExchange {
     this.upgradeProtocol = head.minorVersion === 1 ? head.upgrade : null
     this.expectsContinue = head.expect !== null && head.minorVersion === 1
     this.keepAlive = head.minorVersion === 1 ? !head.close : head.keepAlive && !head.close
+    this.isLast = !this.keepAlive && this.framing === 'none'
     this.bytesIn = headBytes
     this.startedMono = connection.requestStartedMono
   }
