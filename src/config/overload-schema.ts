@@ -1,8 +1,6 @@
 import { z } from 'zod'
 import { duration, parseSize, size } from '#base/schema'
-
-const count = (minimum: number, maximum: number, description: string) =>
-  z.int().min(minimum).max(maximum).meta({ description })
+import { count } from './schema-parts.ts'
 
 export type MemoryLimit = { readonly percent: number } | { readonly bytes: number }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkHost } from './addresses.ts'
 import type { Fault } from './paths.ts'
 
 /** Reports what a check of our own found, with its suggestion. */
@@ -45,3 +46,11 @@ export const lowerCaseFields = (
 
 /** The value of a header field. */
 export const headerValue = z.string().regex(fieldValue, 'has a character that a header cannot hold')
+
+/** The host of a route or a certificate: lower case, checked. */
+export const lowerCaseHost = z.string().transform((text, context) => {
+  const host = text.toLowerCase()
+  const wrong = checkHost(host)
+  if (wrong !== null) complain(context, wrong)
+  return host
+})

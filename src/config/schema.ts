@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { duration, size } from '#base/schema'
-import { checkAddressBlock, checkHost } from './addresses.ts'
+import { checkAddressBlock } from './addresses.ts'
 import { cookieConditions, headerConditions, queryConditions } from './condition-schema.ts'
 import { dnsSchema } from './dns-schema.ts'
 import { minimumRateSchema, processLimitsShape } from './overload-schema.ts'
 import { checkRoutePath, checkStripPrefix, type Fault } from './paths.ts'
-import { checked, complain, count, token } from './schema-parts.ts'
+import { checked, complain, count, lowerCaseHost, token } from './schema-parts.ts'
 import {
   checkTogether,
   mirrorSchema,
@@ -59,14 +59,7 @@ export const routeSchema = z
     path: checked(checkRoutePath, 'Matches itself and everything below it; {name} stands for any one segment'),
     methods: z.array(method).max(50).default([]).transform(distinct).meta({ description: 'All methods when empty' }),
     hosts: z
-      .array(
-        z.string().transform((text, context) => {
-          const host = text.toLowerCase()
-          const wrong = checkHost(host)
-          if (wrong !== null) complain(context, wrong)
-          return host
-        }),
-      )
+      .array(lowerCaseHost)
       .max(1000)
       .default([])
       .transform(distinct)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { checkHost } from './addresses.ts'
-import { checked, complain } from './schema-parts.ts'
+import { checked, complain, lowerCaseHost } from './schema-parts.ts'
 
 const pem = (what: string) =>
   z
@@ -8,17 +8,7 @@ const pem = (what: string) =>
     .min(1)
     .meta({ description: `${what}: a PEM file, path relative to this file, or PEM text` })
 
-const hosts = z
-  .array(
-    z.string().transform((text, context) => {
-      const host = text.toLowerCase()
-      const wrong = checkHost(host)
-      if (wrong !== null) complain(context, wrong)
-      return host
-    }),
-  )
-  .min(1)
-  .max(1000)
+const hosts = z.array(lowerCaseHost).min(1).max(1000)
 
 const certificate = z
   .strictObject({
